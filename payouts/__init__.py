@@ -1,0 +1,1 @@
+"""Payouts: a payout and disbursement batch processor that never pays a line twice."""
