@@ -1,0 +1,76 @@
+"""When to try again, to look again, and to stop: numbers only, no clock and no die.
+
+All waits of ours are real seconds times `pace`; the sandbox profile runs at 1/100 (RELIABILITY §3).
+What a provider asks for in `Retry-After` is its own clock's seconds.
+
+>>> RetryPolicy().check_wait(0), RetryPolicy(pace=0.01).check_wait(3)
+(60.0, 36.0)
+>>> RetryPolicy().resend_wait(tries=2, spread=0.5)
+2.0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["RetryPolicy"]
+
+_MINUTE = 60.0
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Waits and limits of one provider.
+
+    Args:
+        pace: factor on every wait; 1 in live, 0.01 in the sandbox.
+        tries_max: sends of one item that were proven not executed.
+        wait_max_s: the longest wait between two of them.
+        retry_after_max_s: the longest `Retry-After` that is obeyed.
+        quiet_s: how long an unclear item is left alone before it is sent again under its key.
+        resends_max: how often that is done.
+        key_life_s: how long the provider remembers a key; 0 means never send again.
+        unclear_max_s: after it an item that is still unclear goes to review.
+        checks_s: waits before the 1st, 2nd … poll of an item that is processing, the last repeats.
+    """
+
+    pace: float = 1.0
+    tries_max: int = 10
+    wait_max_s: float = 300.0
+    retry_after_max_s: float = _HOUR
+    quiet_s: float = 15 * _MINUTE
+    resends_max: int = 3
+    key_life_s: float = 0.0
+    unclear_max_s: float = 24 * _HOUR
+    checks_s: tuple[float, ...] = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR)
+
+    def check_wait(self, checks: int) -> float:
+        """Seconds until the next poll when `checks` polls have been made."""
+        return self.checks_s[min(checks, len(self.checks_s) - 1)] * self.pace
+
+    def resend_wait(self, *, tries: int, spread: float, retry_after_s: float | None = None) -> float:
+        """Seconds until an item that was proven not executed is due again.
+
+        Args:
+            tries: sends so far (1 after the first).
+            spread: in [0, 1); full jitter. The caller draws it.
+            retry_after_s: what the provider asked for; obeyed up to `retry_after_max_s`, ± 10 %.
+        """
+        if retry_after_s is not None:
+            asked = min(retry_after_s, self.retry_after_max_s * self.pace)
+            return asked * (0.9 + 0.2 * spread)
+        return min(self.wait_max_s, 2.0**tries) * spread * self.pace
+
+    def quiet_wait(self) -> float:
+        """Seconds an unclear item is left alone."""
+        return self.quiet_s * self.pace
+
+    def may_resend(self, *, resends: int, age_s: float) -> bool:
+        """Whether an unclear item may be sent once more under its key."""
+        life = self.key_life_s * self.pace if self.pace < 1 else self.key_life_s - 2 * _HOUR
+        return self.key_life_s > 0 and resends < self.resends_max and age_s < life
+
+    def gives_up_unclear(self, age_s: float) -> bool:
+        """Whether an unclear item of this age goes to review."""
+        return age_s >= self.unclear_max_s * self.pace
