@@ -49,7 +49,9 @@ class RetryPolicy:
         """Seconds until the next poll when `checks` polls have been made."""
         return self.checks_s[min(checks, len(self.checks_s) - 1)] * self.pace
 
-    def resend_wait(self, *, tries: int, spread: float, retry_after_s: float | None = None) -> float:
+    def resend_wait(
+        self, *, tries: int, spread: float, retry_after_s: float | None = None
+    ) -> float:
         """Seconds until an item that was proven not executed is due again.
 
         Args:

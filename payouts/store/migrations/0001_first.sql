@@ -45,7 +45,7 @@ CREATE TABLE item_move (
   CHECK ((credit IS NULL) = (debit IS NULL))
 );
 INSERT INTO item_move (before, after, credit, debit, evidence, clear, clouds, single) VALUES
-{moves};
+/*moves*/;
 
 -- The ledger -----------------------------------------------------------------------------------
 CREATE TABLE ledger_account (
@@ -96,9 +96,9 @@ CREATE TABLE pipeline_run (
   lines_read bigint NOT NULL DEFAULT 0,
   line_lo bigint NOT NULL DEFAULT 0,
   line_hi bigint NOT NULL DEFAULT -1,
-  counts jsonb NOT NULL DEFAULT '{{}}',   -- outcome -> lines
-  totals jsonb NOT NULL DEFAULT '{{}}',   -- currency -> accepted minor units
-  detected jsonb NOT NULL DEFAULT '{{}}', -- dialect and notes of the file
+  counts jsonb NOT NULL DEFAULT '{}',   -- outcome -> lines
+  totals jsonb NOT NULL DEFAULT '{}',   -- currency -> accepted minor units
+  detected jsonb NOT NULL DEFAULT '{}', -- dialect and notes of the file
   policy text NOT NULL,
   approved_by text,
   approved_at timestamptz,
@@ -485,19 +485,18 @@ BEGIN
   END IF;
   UPDATE batch SET split = true
    WHERE NOT split AND id IN (SELECT DISTINCT batch_id FROM appended);
-  CREATE TEMP TABLE IF NOT EXISTS event_sum (
-    batch_id bigint, posting bigint, before item_state, after item_state, items int,
-    amount bigint, at timestamptz) ON COMMIT DELETE ROWS;
-  DELETE FROM event_sum;
-  INSERT INTO event_sum
-  SELECT e.batch_id, e.posting, e.before, e.after, count(*), sum(i.amount_minor), max(e.at)
-    FROM appended e JOIN item i ON i.id = e.item_id GROUP BY 1, 2, 3, 4;
-  UPDATE batch_count c SET items = c.items + d.items, amount_minor = c.amount_minor + d.amount
-    FROM (SELECT batch_id, state, sum(items) AS items, sum(amount) AS amount FROM (
-            SELECT batch_id, after AS state, items, amount FROM event_sum
-            UNION ALL SELECT batch_id, before, -items, -amount FROM event_sum) legs
-          GROUP BY batch_id, state) d
-   WHERE c.batch_id = d.batch_id AND c.state = d.state;
+  WITH sums AS MATERIALIZED (
+    SELECT e.batch_id, e.posting, e.before, e.after, count(*)::int AS items,
+           sum(i.amount_minor)::bigint AS amount, max(e.at) AS at
+      FROM appended e JOIN item i ON i.id = e.item_id GROUP BY 1, 2, 3, 4
+  ), counted AS (
+    UPDATE batch_count c SET items = c.items + d.items, amount_minor = c.amount_minor + d.amount
+      FROM (SELECT batch_id, state, sum(items) AS items, sum(amount) AS amount FROM (
+              SELECT batch_id, after AS state, items, amount FROM sums
+              UNION ALL SELECT batch_id, before, -items, -amount FROM sums) legs
+            GROUP BY batch_id, state) d
+     WHERE c.batch_id = d.batch_id AND c.state = d.state
+  )
   INSERT INTO ledger_transfer
          (posting, credit_id, debit_id, amount_minor, currency, kind, items, run_id, batch_id, at)
   SELECT s.posting,
@@ -506,19 +505,20 @@ BEGIN
          CASE m.debit WHEN 'funding' THEN b.funding_id WHEN 'reserved' THEN b.reserved_id
                       WHEN 'in_transit' THEN b.in_transit_id ELSE b.paid_id END,
          s.amount, b.currency, s.before || '>' || s.after, s.items, b.run_id, b.id, s.at
-    FROM event_sum s JOIN batch b ON b.id = s.batch_id
+    FROM sums s JOIN batch b ON b.id = s.batch_id
     JOIN item_move m ON m.before = s.before AND m.after = s.after
    WHERE m.credit IS NOT NULL AND NOT m.single ORDER BY b.id;
-  IF EXISTS (SELECT FROM event_sum s JOIN item_move m USING (before, after) WHERE m.single) THEN
+  IF EXISTS (SELECT FROM appended JOIN item_move m USING (before, after) WHERE m.single) THEN
     INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind, items,
                                  run_id, batch_id, item_id, corrects, at)
     SELECT e.posting,
            CASE m.credit WHEN 'paid' THEN b.paid_id ELSE b.funding_id END,
            CASE m.debit WHEN 'paid' THEN b.paid_id ELSE b.funding_id END,
            i.amount_minor, b.currency, e.before || '>' || e.after, 1, b.run_id, b.id, e.item_id,
-           (SELECT t.id FROM ledger_transfer t JOIN item_event p
-               ON p.item_id = e.item_id AND p.posting = t.posting AND t.batch_id = b.id
+           (SELECT t.id FROM item_life p JOIN ledger_transfer t
+               ON t.batch_id = p.batch_id AND t.posting = p.posting
               AND t.kind = p.before || '>' || p.after
+             WHERE p.item_id = e.item_id AND p.seq < e.seq
              ORDER BY p.seq DESC LIMIT 1), e.at
       FROM appended e JOIN item i ON i.id = e.item_id JOIN batch b ON b.id = e.batch_id
       JOIN item_move m ON m.before = e.before AND m.after = e.after

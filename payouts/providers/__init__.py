@@ -1,0 +1,1 @@
+"""The platforms: one module each, over one HTTP client. Connectors hold no policy."""

@@ -1,0 +1,222 @@
+"""The one seam to the network: a request in, an exchange out, never an exception.
+
+```
+httpx                                      Failure            may have been executed?
+├── InvalidURL, CookieConflict, StreamError our_request        no
+└── HTTPError
+    ├── HTTPStatusError                     (never raised: the status is a value)
+    └── RequestError
+        ├── TooManyRedirects                (redirects are never followed) read_broken
+        ├── DecodingError                   read_broken        yes
+        └── TransportError
+            ├── UnsupportedProtocol         our_request        no
+            ├── ProxyError                  not_connected      no
+            ├── TimeoutException
+            │   ├── ConnectTimeout          not_connected      no
+            │   ├── PoolTimeout             nothing_sent       no
+            │   ├── WriteTimeout            write_broken       yes
+            │   └── ReadTimeout             read_timeout       yes
+            ├── NetworkError
+            │   ├── ConnectError            not_connected      no (certificate: C)
+            │   ├── ReadError, CloseError   read_broken        yes
+            │   └── WriteError              write_broken       yes
+            └── ProtocolError
+                ├── LocalProtocolError      our_request        no
+                └── RemoteProtocolError     read_broken        yes
+```
+
+`tests/providers/test_client.py` walks httpx's own tree so that a new error is never forgotten.
+A money-moving request leaves only with a `Permit`: the proof that its attempt is committed (P4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+
+from payouts.core.errors import InvariantError
+from payouts.core.outcomes import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Client", "Exchange", "Permit", "Request", "Timeouts", "failure_of"]
+
+BODY_MAX = 50 * 1024 * 1024
+"""Bytes of a reply that are read at most; a longer one is unclear (P26)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; `overall` ends even an answer that drips (RELIABILITY §3)."""
+
+    connect: float = 5.0
+    write: float = 10.0
+    read: float = 30.0
+    pool: float = 5.0
+    overall: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to send one attempt: it is on disk, and the deadline for the first byte.
+
+    Args:
+        attempt: key of the committed attempt row.
+        fence: its fence.
+        send_by: monotonic seconds after which the first byte must not leave any more (P20).
+    """
+
+    attempt: int
+    fence: int
+    send_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent. `moves_money` requests need a permit."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    moves_money: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came back: a reply (`status` > 0), or a named failure to get one."""
+
+    status: int = 0
+    body: bytes = b""
+    retry_after: str | None = None
+    failure: Failure | None = None
+    detail: str = ""
+
+
+_TABLE: tuple[tuple[type[Exception], Failure], ...] = (
+    (httpx.InvalidURL, Failure.OUR_REQUEST),
+    (httpx.CookieConflict, Failure.OUR_REQUEST),
+    (httpx.UnsupportedProtocol, Failure.OUR_REQUEST),
+    (httpx.LocalProtocolError, Failure.OUR_REQUEST),
+    (httpx.ProxyError, Failure.NOT_CONNECTED),
+    (httpx.ConnectTimeout, Failure.NOT_CONNECTED),
+    (httpx.ConnectError, Failure.NOT_CONNECTED),
+    (httpx.PoolTimeout, Failure.NOTHING_SENT),
+    (httpx.WriteTimeout, Failure.WRITE_BROKEN),
+    (httpx.WriteError, Failure.WRITE_BROKEN),
+    (httpx.ReadTimeout, Failure.READ_TIMEOUT),
+    (httpx.ReadError, Failure.READ_BROKEN),
+    (httpx.CloseError, Failure.READ_BROKEN),
+    (httpx.RemoteProtocolError, Failure.READ_BROKEN),
+    (httpx.DecodingError, Failure.READ_BROKEN),
+    (httpx.TooManyRedirects, Failure.READ_BROKEN),
+)
+
+
+def failure_of(error: Exception) -> Failure:
+    """The failure that an exception of the transport stands for; unnamed ones are unclear."""
+    if isinstance(error, httpx.ConnectError) and isinstance(_root(error), ssl.SSLError):
+        return Failure.CERTIFICATE
+    for kind, failure in _TABLE:
+        if isinstance(error, kind):
+            return failure
+    return Failure.READ_BROKEN
+
+
+def _root(error: BaseException) -> BaseException:
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    return error
+
+
+class Client:
+    """Sends requests to one provider.
+
+    Args:
+        base_url: where the provider's API begins; paths are appended.
+        headers: sent with every request (credentials).
+        connections: the most connections at once; the caller's semaphore matches it.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str],
+        connections: int,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._clock = clock
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers=dict(headers),
+            timeout=httpx.Timeout(
+                connect=self.timeouts.connect,
+                write=self.timeouts.write,
+                read=self.timeouts.read,
+                pool=self.timeouts.pool,
+            ),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def send(self, request: Request, permit: Permit | None = None) -> Exchange:
+        """One request and what came of it.
+
+        Raises:
+            InvariantError: a money-moving request without a permit (P4); nothing was sent.
+        """
+        if request.moves_money and permit is None:
+            raise InvariantError(f"{request.method} {request.path} has no committed attempt")
+        if permit is not None and self._clock() > permit.send_by:
+            return Exchange(failure=Failure.SEND_BY_PASSED)
+        try:
+            async with asyncio.timeout(self.timeouts.overall):
+                return await self._exchange(request)
+        except TimeoutError:
+            return Exchange(failure=Failure.DEADLINE)
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.CookieConflict,
+            httpx.StreamError,
+        ) as error:
+            return Exchange(failure=failure_of(error), detail=type(error).__name__)
+
+    async def _exchange(self, request: Request) -> Exchange:
+        async with self._http.stream(
+            request.method, request.path, content=request.body, headers=dict(request.headers)
+        ) as reply:
+            body = bytearray()
+            async for piece in reply.aiter_bytes():
+                body += piece
+                if len(body) > BODY_MAX:
+                    return Exchange(failure=Failure.TOO_LARGE, detail=f"more than {BODY_MAX} bytes")
+            return Exchange(
+                status=reply.status_code,
+                body=bytes(body),
+                retry_after=reply.headers.get("retry-after"),
+            )

@@ -1,0 +1,193 @@
+"""Orkesta: account-to-account payments in batches of up to 500 (PROVIDERS §1).
+
+Amounts are integers in minor units (OKS-create). There is no idempotency and no look-up by our
+reference (A-OKS-9), so a lost reply stays unclear until evidence arrives: capability level C0.
+`completed` (OKS-quick) and `settled` (OKS-over) are the same success.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from payouts.core.capabilities import Capabilities
+from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
+from payouts.providers import encode, strict
+from payouts.providers.client import Exchange, Request
+from payouts.providers.connector import Reading, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Orkesta"]
+
+_VERDICTS = {
+    "pending": Verdict.PROCESSING,
+    "approved": Verdict.PROCESSING,
+    "processing": Verdict.PROCESSING,
+    "settled": Verdict.SETTLED,
+    "completed": Verdict.SETTLED,
+    "reconciled": Verdict.SETTLED,
+    "failed": Verdict.REJECTED,
+    "cancelled": Verdict.CANCELLED,
+}
+_RETRYABLE = frozenset({"try_later", "temporarily_unavailable", "insufficient_funds"})
+_REJECTING = frozenset(
+    {
+        "account_closed",
+        "account_blocked",
+        "account_not_found",
+        "invalid_account",
+        "name_mismatch",
+        "unsupported_currency",
+        "unsupported_method",
+        "limit_exceeded",
+        "validation_error",
+    }
+)
+_READ_KEYS = (b"id", b"status", b"amount", b"currency", b"reference")
+_UNPROVEN = "not_listed_error_code"
+
+
+class Orkesta:
+    """The connector.
+
+    Args:
+        base_url: with the version, without a slug (A-OKS-10).
+        api_key: a key with the scope read-write.
+        from_account: the Orkesta account that is debited.
+        concurrency: batches in flight; low, since a crash leaves them unclear (C0).
+    """
+
+    name = "orkesta"
+    encoder = "orkesta-1"
+
+    def __init__(
+        self, base_url: str, *, api_key: str, from_account: str, concurrency: int = 4
+    ) -> None:
+        self.base_url = base_url
+        self.headers = {"Authorization": f"Bearer {api_key}"}
+        self.from_account = from_account
+        self.capabilities = Capabilities(
+            batch_max=500,
+            per_request=500,
+            idempotent=False,
+            key_life_s=0,
+            lookup_by_reference=False,
+            poll_by_id=True,
+            cancel=True,
+            concurrency=concurrency,
+            at_risk_max=500 * concurrency,
+        )
+
+    def encode(self, items: pl.DataFrame) -> pl.Series:
+        """One payment object per item (OKS-create); our wire reference is `reference`: A-OKS-12."""
+        text = encode.json_text
+        note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)
+        body = encode.json_object(
+            {
+                "amount": pl.col("amount_minor").cast(pl.String),
+                "currency": text(pl.col("currency")),
+                "method": text(pl.col("method")),
+                "from_account": text(pl.lit(self.from_account)),
+                "to_account": text(pl.col("account")),
+                "description": text(note.str.head(140)),
+                "reference": text(pl.col("wire")),
+            }
+        )
+        return items.select(body.alias("body")).to_series()
+
+    def submission(self, bodies: Sequence[bytes], key: str) -> Request:
+        """`POST /payments/batch` with a bare array (A-OKS-2); the key header is harmless."""
+        return Request(
+            "POST",
+            "/payments/batch",
+            body=b"[" + b",".join(bodies) + b"]",
+            headers={"Content-Type": "application/json", "Idempotency-Key": key},
+            moves_money=True,
+        )
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """By HTTP status alone (A-OKS-4)."""
+        if exchange.failure is not None:
+            return of_failure(exchange.failure)
+        return of_status(exchange.status)
+
+    def read(self, exchange: Exchange, sent: Sent) -> Reading:
+        """Items are matched by `reference`; by position only as A-OKS-3 allows."""
+        rows = strict.loads_rows(exchange.body, _READ_KEYS)
+        by_wire: dict[str, Any] = {}
+        twice: set[str] = set()
+        for row in rows:
+            wire = row.get("reference") if isinstance(row, dict) else None
+            if isinstance(wire, str):
+                if wire in by_wire and by_wire[wire] != row:
+                    twice.add(wire)
+                by_wire[wire] = row
+        if not by_wire and len(rows) == len(sent.wires):
+            by_wire = _by_position(rows, sent)
+        known = set(sent.wires)
+        found = [
+            (Verdict.UNCLEAR, None, None, "listed_twice")
+            if wire in twice
+            else _item(by_wire.get(wire), amount, sent.currency)
+            for wire, amount in zip(sent.wires, sent.amounts, strict=True)
+        ]
+        verdicts, refs, statuses, codes = map(list, zip(*found, strict=True))
+        return Reading(verdicts, refs, statuses, codes, [w for w in by_wire if w not in known])
+
+    def poll(self, ref: str) -> Request:
+        """`GET /payments/{id}` (OKS-quick)."""
+        return Request("GET", f"/payments/{ref}")
+
+    def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
+        """One payment object."""
+        row = strict.loads(exchange.body)
+        verdict, ref, status, code = _item(row, sent.amounts[0], sent.currency)
+        if isinstance(row, dict) and row.get("reference", sent.wires[0]) != sent.wires[0]:
+            verdict, code = Verdict.MISMATCH, "reference_differs"
+        return Reading([verdict], [ref], [status], [code], [])
+
+
+def _by_position(rows: list[Any], sent: Sent) -> dict[str, Any]:
+    agree = all(
+        isinstance(row, dict)
+        and row.get("amount") == amount
+        and row.get("currency") == sent.currency
+        for row, amount in zip(rows, sent.amounts, strict=True)
+    )
+    return dict(zip(sent.wires, rows, strict=True)) if agree else {}
+
+
+def _item(
+    row: object, amount: int, currency: str
+) -> tuple[Verdict, str | None, str | None, str | None]:
+    if not isinstance(row, dict):
+        return Verdict.UNCLEAR, None, None, "not_in_reply"
+    ref, status, error = row.get("id"), row.get("status"), row.get("error")
+    ref = ref if isinstance(ref, str) and ref else None
+    code = error.get("code") if isinstance(error, dict) else row.get("failure_code")
+    code = code if isinstance(code, str) else None
+    verdict = _VERDICTS.get(status) if isinstance(status, str) else None
+    if verdict is None:
+        return Verdict.UNCLEAR, ref, str(status)[:40], "unknown_status_word"
+    if verdict is Verdict.REJECTED:
+        return _refusal(ref, code, str(status))
+    echoed = row.get("amount")
+    if type(echoed) is not int or echoed != amount or row.get("currency") != currency:
+        return Verdict.MISMATCH, ref, str(status), "amount_differs"
+    if ref is None:
+        return Verdict.UNCLEAR, None, str(status), "no_id"
+    return verdict, ref, str(status), code
+
+
+def _refusal(
+    ref: str | None, code: str | None, status: str
+) -> tuple[Verdict, str | None, str | None, str | None]:
+    """A payment that was made and then failed is final; one that was refused tells by its code."""
+    if ref is not None or code in _REJECTING:
+        return Verdict.REJECTED, ref, status, code or "failed"
+    if code in _RETRYABLE:
+        return Verdict.NOT_EXECUTED, None, status, code
+    return Verdict.UNCLEAR, None, status, code or _UNPROVEN

@@ -1,0 +1,181 @@
+"""Orkestra: single payouts with `referenceId`, over the whole coverage table (PROVIDERS §4).
+
+Amounts are decimals in major units. The same `referenceId` with the same body returns the first
+payout (A-ORK-6), so the re-send of an unclear item inside the key's life is the look-up: level C1.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from payouts.core.capabilities import Capabilities
+from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
+from payouts.providers import encode, strict
+from payouts.providers.client import Exchange, Request
+from payouts.providers.connector import Reading, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Orkestra"]
+
+_VERDICTS = {
+    "PENDING": Verdict.PROCESSING,
+    "PAID": Verdict.SETTLED,
+    "FAILED": Verdict.REJECTED,
+    "CANCELLED": Verdict.CANCELLED,
+}
+_BUSINESS = ["cnpj", "nit", "ruc", "cuit"]
+_DAY_S = 86_400.0
+
+
+class Orkestra:
+    """The connector.
+
+    Args:
+        base_url: the path prefix is configuration (A-ORK-2).
+        key_id: HTTP Basic user (A-ORK-1).
+        secret: HTTP Basic password.
+        concurrency: payouts in flight.
+        key_life_s: how long `referenceId` is remembered (A-ORK-10); 0 means never re-send.
+    """
+
+    name = "orkestra"
+    encoder = "orkestra-1"
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key_id: str,
+        secret: str,
+        concurrency: int = 16,
+        key_life_s: float = _DAY_S,
+    ) -> None:
+        self.base_url = base_url
+        token = b64encode(f"{key_id}:{secret}".encode()).decode("ascii")
+        self.headers = {"Authorization": f"Basic {token}"}
+        self.capabilities = Capabilities(
+            batch_max=500,
+            per_request=1,
+            idempotent=key_life_s > 0,
+            key_life_s=key_life_s,
+            lookup_by_reference=False,
+            poll_by_id=True,
+            cancel=False,
+            concurrency=concurrency,
+        )
+
+    def encode(self, items: pl.DataFrame) -> pl.Series:
+        """One payout object per item: PIX and SPEI as documented, other rails as A-ORK-5."""
+        text, col = encode.json_text, pl.col
+        first, last = _names(col("name"))
+        kind = col("document_kind").str.to_lowercase()
+        document_kind = text(col("document_kind").str.to_uppercase())
+        pix = col("method") == "pix"
+        receiving = encode.json_object(
+            {
+                "key": text(col("account")),
+                "document": pl.when(pix).then(text(col("document"))),
+                "documentType": pl.when(pix).then(document_kind),
+                "bankCode": text(col("bank_code")),
+                "branchCode": text(col("branch_code")),
+                "accountType": text(col("account_type").str.to_uppercase()),
+                "network": text(col("network")),
+            }
+        )
+        beneficiary = encode.json_object(
+            {
+                "firstName": text(first),
+                "lastName": text(last),
+                "type": pl.when(kind.is_in(_BUSINESS))
+                .then(pl.lit('"BUSINESS"'))
+                .otherwise(pl.lit('"INDIVIDUAL"')),
+                "document": text(col("document")),
+                "documentType": document_kind,
+                "emailAddress": text(col("email")),
+                "phoneNumber": text(col("phone")),
+            }
+        )
+        note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)
+        body = encode.json_object(
+            {
+                "amount": encode.major_units(col("amount_minor"), col("exponent").cast(pl.Int64)),
+                "currency": text(col("currency")),
+                "paymentMethod": text(col("method").str.to_uppercase()),
+                "receivingBankAccount": receiving,
+                "beneficiary": beneficiary,
+                "description": text(note.str.head(140)),
+                "referenceId": text(col("wire")),
+            }
+        )
+        return items.select(body.alias("body")).to_series()
+
+    def submission(self, bodies: Sequence[bytes], key: str) -> Request:  # noqa: ARG002  the key is inside the body
+        """`POST /payouts` (A-ORK-2)."""
+        return Request(
+            "POST",
+            "/payouts",
+            body=bodies[0],
+            headers={"Content-Type": "application/json"},
+            moves_money=True,
+        )
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """A 400 or 422 for a single payout is a rejection of that payout (A-ORK-7)."""
+        if exchange.failure is not None:
+            return of_failure(exchange.failure)
+        answer = of_status(exchange.status)
+        return Answer.REJECTED if answer is Answer.POISONED else answer
+
+    def read(self, exchange: Exchange, sent: Sent) -> Reading:
+        """The payout object that a submission returns, first or replayed."""
+        return self.read_poll(exchange, sent)
+
+    def poll(self, ref: str) -> Request:
+        """`GET /payouts/{id}` (A-ORK-2)."""
+        return Request("GET", f"/payouts/{ref}")
+
+    def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
+        """One payout object (A-ORK-4)."""
+        row = strict.loads(exchange.body)
+        verdict, ref, status, code = _item(row, sent)
+        return Reading([verdict], [ref], [status], [code], [])
+
+
+def _names(name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """First word and the rest; a single word stands for both, since both are required."""
+    words = name.str.splitn(" ", 2)
+    first = words.struct.field("field_0")
+    return first, words.struct.field("field_1").fill_null(first)
+
+
+def _item(row: object, sent: Sent) -> tuple[Verdict, str | None, str | None, str | None]:
+    if not isinstance(row, dict):
+        return Verdict.UNCLEAR, None, None, "not_an_object"
+    ident, status, reason = row.get("id"), row.get("status"), row.get("statusReason")
+    ref = str(ident) if isinstance(ident, int | str) and ident != "" else None
+    word = status if isinstance(status, str) else None
+    code = reason[:80] if isinstance(reason, str) else None
+    verdict = _VERDICTS.get(word) if word is not None else None
+    if ref is None or verdict is None:
+        return Verdict.UNCLEAR, ref, word, "no_id" if ref is None else "unknown_status_word"
+    if row.get("referenceId") != sent.wires[0]:
+        return Verdict.MISMATCH, ref, word, "reference_differs"
+    if not _same_amount(row, sent):
+        return Verdict.MISMATCH, ref, word, "amount_differs"
+    return verdict, ref, word, code
+
+
+def _same_amount(row: dict[str, Any], sent: Sent) -> bool:
+    echoed = row.get("amount")
+    if isinstance(echoed, bool) or not isinstance(echoed, int | Decimal):
+        return False
+    return (
+        Decimal(echoed).scaleb(sent.exponent) == sent.amounts[0]
+        and row.get("currency") == sent.currency
+    )
