@@ -100,7 +100,7 @@ class ChildServer:
             no server is alive, by one process at a time, with a descriptor of `server.lock`:
             whatever it runs has to inherit that descriptor, so that a helper program which
             outlives a killed starter still counts as a living server.
-        ready: whether the living server takes requests now.
+        obstacle: why the living server does not take requests yet; null when it does.
         tidy: removes what `prepare` left outside the folder; called after a stop.
         stop_by: the signals of a stop, each with the seconds to wait before the next.
         wait_max: seconds until a start is given up.
@@ -109,7 +109,7 @@ class ChildServer:
     name: str
     directory: Path
     prepare: Callable[[int], Launch]
-    ready: Callable[[], bool]
+    obstacle: Callable[[], str | None]
     tidy: Callable[[], None] = _nothing
     stop_by: Sequence[tuple[signal.Signals, float]] = field(
         default=((signal.SIGTERM, 30.0), (signal.SIGKILL, 10.0))
@@ -168,17 +168,20 @@ class ChildServer:
         """Find the living server or start one, and wait until it is ready. Needs the turn."""
         patience = _Patience(self.wait_max, progress)
         launched = False
+        obstacle: str | None = "starting"
         while True:
             if self._stopping():
                 self._stop(progress)  # its stopper was killed before it was done
-            if not self.alive():
-                if launched:
-                    raise self._broken("stopped right after its start")
+            if self.alive():
+                obstacle = self.obstacle()
+                if obstacle is None:
+                    return
+            elif launched:
+                raise self._broken("ended right after its start")
+            else:
                 launched = self._launch(progress)
-            elif self.ready():
-                return
-            if not patience.wait(f"Waiting for {self.name}"):
-                raise self._broken(f"was not ready after {self.wait_max:.0f} s")
+            if not patience.wait(f"Waiting for {self.name}: {obstacle}"):
+                raise self._broken(f"was not ready after {self.wait_max:g} s ({obstacle})")
 
     def _launch(self, progress: Callable[[str], None]) -> bool:
         """Start a server; false when the lock is taken, if only by somebody's `alive()`."""
@@ -285,7 +288,7 @@ class ChildServer:
                 if not patience.wait(f"Another process is starting or stopping {self.name}"):
                     raise ServerError(
                         f"another process has been starting or stopping {self.name} for "
-                        f"{2 * self.wait_max:.0f} s",
+                        f"{2 * self.wait_max:g} s",
                         hint=f"Find it with: lsof '{self.directory / 'turn.lock'}'",
                     )
             yield
@@ -392,6 +395,9 @@ def sandbox_running(
         address.unlink(missing_ok=True)  # a crash left it: nothing listens there
         return Launch(command)
 
-    sandbox = ChildServer("the sandbox", directory, prepare, ready=address.exists)
+    def obstacle() -> str | None:
+        return None if address.exists() else "it does not listen yet"
+
+    sandbox = ChildServer("the sandbox", directory, prepare, obstacle)
     with sandbox.running(progress=progress):
         yield address.read_text().strip()

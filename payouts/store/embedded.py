@@ -130,7 +130,7 @@ def running(
         "PostgreSQL",
         directory,
         prepare=partial(_prepare, directory, settings or {}, progress),
-        ready=partial(_ready, directory),
+        obstacle=partial(_obstacle, directory),
         tidy=partial(_remove_socket, directory),
         # Fast shutdown, which ends with a checkpoint; then immediate shutdown, after which the
         # next start replays the log. Neither loses a commit.
@@ -146,12 +146,12 @@ def _server(directory: Path) -> Server:
     )
 
 
-def _ready(directory: Path) -> bool:
+def _obstacle(directory: Path) -> str | None:
     try:
         _server(directory).connect("postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.OperationalError as error:
+        return str(error).strip().rpartition("FATAL:")[2].strip()
+    return None
 
 
 # Preparing a start
