@@ -16,7 +16,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ALIASES", "read_method"]
+__all__ = ["ALIASES", "METHODS", "PULLS", "read_method"]
+
+METHODS: Final = frozenset(
+    {
+        "bank_transfer",
+        "card",
+        "cards",
+        "cash",
+        "crypto_transfer",
+        "daviplata",
+        "eft",
+        "mobile_money",
+        "nequi",
+        "pix",
+        "sepa",
+        "spei",
+        "virtual_account",
+    }
+)
+"""Methods that pay out in some country of our own table."""
+
+PULLS: Final = frozenset({"boleto", "direct_debit", "payment_link", "pse"})
+"""Methods that take money in, wherever they exist and whether the table holds them or not."""
 
 _WORDS: Final[Mapping[tuple[str, ...], str]] = {
     ("bank_transfer", "sepa"): "bank bank_account bank_payment transfer transferencia iban",
