@@ -51,6 +51,7 @@ SOCKET_PATH_MAX_BYTES = 100  # sockaddr_un holds 104 bytes on macOS and 108 on L
 
 _PORT = 5432  # only names the socket: nothing listens on a network port
 _USER = "payouts"
+_CREATE_LOCK = 7_024_611_002  # any constant of ours; a lock of the database `postgres`
 _MB = 1024 * 1024
 _GB = 1024 * _MB
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # our secrets stay with us
@@ -91,14 +92,14 @@ class Server:
     def ensure_database(self, name: str, *, template: str = "template0") -> bool:
         """Create database `name` unless it is there; true when it was created."""
         with self.connect("postgres", autocommit=True) as connection:
+            # One at a time: of two that create the same name, one would see an error.
+            connection.execute("SELECT pg_advisory_lock(%s)", [_CREATE_LOCK])
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
             if found.fetchone():
                 return False
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            with suppress(psycopg.errors.DuplicateDatabase):  # somebody else was faster
-                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-                return True
-            return False
+            names = sql.Identifier(name), sql.Identifier(template)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+            return True
 
 
 def exists(directory: Path) -> bool:
@@ -167,11 +168,12 @@ def _prepare(
         progress("Creating the database")
         _initdb(directory, programs, way, lock)
     _check_version(data)
+    family = _family(data)
     socket_dir = _make_socket(directory, way)
     words = [f"--{name}={value}" for name, value in (_settings(data) | {**settings}).items()]
     words += [f"--unix_socket_directories={_quoted(socket_dir)}", f"--port={_PORT}"]
     command = [*way.prefix, os.fspath(programs / "postgres"), "-D", os.fspath(data), *words]
-    return Launch(command, _ENVIRONMENT | _recycled_pid(data), way.user)
+    return Launch(command, _ENVIRONMENT | family, way.user)
 
 
 def _programs() -> Path:
@@ -248,20 +250,30 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _recycled_pid(data: Path) -> dict[str, str]:
+def _family(data: Path) -> dict[str, str]:
     """Tell PostgreSQL when the process of a stale postmaster.pid is another program today.
 
-    After a crash and a restart of a container the old process id often belongs to a stranger, and
-    PostgreSQL would refuse to start. No server lives here (we hold its lock), so the id is declared
-    to be one of our own family, which PostgreSQL passes over; its check for shared memory still in
-    use stays. A server that somebody started by hand works in the data folder: that one counts.
+    After a restart of a container the old process id often belongs to a stranger, after a SIGKILL
+    it may still be a zombie, and PostgreSQL would refuse to start. We hold the lock, so no server
+    of ours lives; then the id is declared to be one of our own family, which PostgreSQL passes
+    over. Its check for shared memory that is still in use stays.
+
+    Raises:
+        ServerError: that process works in the data folder: somebody started a server by hand.
     """
     try:
         pid = (data / "postmaster.pid").read_text().split()[0]
-        stranger = not Path(f"/proc/{pid}/cwd").samefile(data)
-    except (OSError, IndexError):
+    except (FileNotFoundError, IndexError):
         return {}
-    return {"PG_GRANDPARENT_PID": pid} if stranger else {}
+    if not Path("/proc/self/cwd").exists():
+        return {}  # macOS: PostgreSQL's own judgement has to do
+    with suppress(OSError):  # dead, a zombie, or another user's
+        if Path(f"/proc/{pid}/cwd").samefile(data):
+            raise ServerError(
+                f"process {pid}, which payouts did not start, already serves {data}",
+                hint=f"Stop it with: kill -INT {pid}",
+            )
+    return {"PG_GRANDPARENT_PID": pid}
 
 
 # The socket
