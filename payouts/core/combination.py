@@ -65,13 +65,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """The reading of three words; `row` is None exactly when a finding rejects.
+    """The reading of three words.
 
     Args:
         country: alpha-2 or 001, None where the word is none.
         currency: a code of `CURRENCIES`, None where the word is none.
         method: the row's method, else the best reading of the word, None where it is blank.
-        row: the coverage row that serves it.
+        row: the coverage row that serves it, or would if no finding rejected it.
         findings: every problem, rejecting and warning.
     """
 
@@ -80,6 +80,11 @@ class Combination:
     method: str | None
     row: CoverageRow | None
     findings: tuple[Finding, ...]
+
+    @property
+    def payable(self) -> bool:
+        """Whether a row serves it and no finding rejects it."""
+        return self.row is not None and not any(each.code[0] == "E" for each in self.findings)
 
 
 def read_combination(
@@ -113,8 +118,7 @@ def read_combination(
             else _about_row(row, listed, method_word or "", policy)
         )
     method = row.method if row is not None else next(iter(methods), None)
-    rejected = any(finding.code.startswith("E_") for finding in findings)
-    return Combination(country, currency, method, None if rejected else row, tuple(findings))
+    return Combination(country, currency, method, row, tuple(findings))
 
 
 class _Read(NamedTuple):

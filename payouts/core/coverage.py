@@ -20,12 +20,41 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["DOCUMENTED", "Coverage", "CoverageRow", "Direction"]
+__all__ = ["DOCUMENTED", "IDENTIFIERS", "Coverage", "CoverageRow", "Direction"]
 
 Direction = Literal["payout", "collection", "both"]
 
 DOCUMENTED: Final = frozenset({("orkestra", "pix"), ("orkestra", "spei")})
 """Rails of Orkestra whose payout fields its pages show; the others are A-ORK-5's guess."""
+
+IDENTIFIERS: Final = frozenset(
+    {
+        "aba_account",
+        "bank_account",
+        "ca_account",
+        "card_token",
+        "cash_document",
+        "cbu_cvu_alias",
+        "cci",
+        "cl_account",
+        "clabe",
+        "clabe_or_spei",
+        "co_account",
+        "co_wallet",
+        "crypto_address",
+        "iban",
+        "iban_or_rib",
+        "iban_sepa",
+        "iban_tr",
+        "msisdn",
+        "none",
+        "nuban",
+        "orkesta_account",
+        "pix_key",
+        "uk_account",
+    }
+)
+"""Names of identifier rules that a row may ask for; `none` asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,15 +43,22 @@ def parse_minor(text: str, unit: Currency) -> int:
     (`1.000` may be one thousand where it was typed).
 
     Raises:
-        AmountError: with the code E_AMOUNT_FORMAT, E_AMOUNT_PRECISION or E_AMOUNT_RANGE.
+        AmountError: with the code E_AMOUNT_FORMAT, E_AMOUNT_NEGATIVE, E_AMOUNT_PRECISION or
+            E_AMOUNT_RANGE.
     """
     match = _AMOUNT.fullmatch(text)
+    if match is None and _AMOUNT.fullmatch(text.removeprefix("-")) is not None:
+        raise AmountError(
+            f"'{text[:_SHOWN_MAX]}' is negative",
+            hint="Write the amount without a sign.",
+            code="E_AMOUNT_NEGATIVE",
+        )
     if match is None:
         raise AmountError(
             f"'{text[:_SHOWN_MAX]}' is not an amount: digits, then at most one decimal point",
             hint="Write the amount with digits and a point, for example 1250.00.",
         )
-    whole, decimals = match[1].lstrip("0"), match[2] or ""
+    whole, decimals = match[1], match[2] or ""
     if len(whole) + unit.exponent > _DIGITS_MAX:
         raise AmountError(
             f"'{text[:_SHOWN_MAX]}' is larger than any payout: at most "
