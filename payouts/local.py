@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -191,9 +192,13 @@ class ChildServer:
             progress(f"Starting {self.name}")
             os.ftruncate(lock, 0)
             self._rotate_log()
-            launch = self.prepare(lock)
+            try:
+                launch = self.prepare(lock)
+            except OSError as error:
+                raise ServerError(f"{self.name} cannot be started: {error}") from error
             if launch.user is not None:
-                os.fchown(lock, *launch.user)
+                for path in self.directory.glob("*.lock"):
+                    os.chown(path, *launch.user)
             self._spawn(launch, lock)
         return True
 
@@ -256,7 +261,7 @@ class ChildServer:
                 return
         raise ServerError(
             f"{self.name} does not stop: a process still holds {self.directory / 'server.lock'}",
-            hint=f"Find it with: lsof '{self.directory / 'server.lock'}'",
+            hint=f"Find it with: lsof {shlex.quote(str(self.directory / 'server.lock'))}",
         )
 
     def _stopping(self) -> bool:
@@ -289,7 +294,7 @@ class ChildServer:
                     raise ServerError(
                         f"another process has been starting or stopping {self.name} for "
                         f"{2 * self.wait_max:g} s",
-                        hint=f"Find it with: lsof '{self.directory / 'turn.lock'}'",
+                        hint=f"Find it with: lsof {shlex.quote(str(self.directory / 'turn.lock'))}",
                     )
             yield
 
@@ -320,23 +325,38 @@ def private_directory(path: Path) -> Path:
     otherwise be locked out of the own project after one `sudo payouts`.
 
     Raises:
-        ServerError: the file system keeps no permissions, or the folder belongs to somebody else.
+        ServerError: it cannot be made, is somebody else's, or its file system keeps no permissions.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            _give_to_owner_of(path.parent, path)
-    mode = path.stat().st_mode
-    if mode & 0o077:
-        path.chmod(0o700)
-        mode = path.stat().st_mode
-    if mode & 0o077:
+    try:
+        _make(path, 0o700)
+        found = path.stat()
+        if os.geteuid() not in {0, found.st_uid}:
+            raise ServerError(
+                f"{path} belongs to user {found.st_uid}, you are user {os.geteuid()}",
+                hint="Run payouts as that user, or take it over: "
+                f"sudo chown -R {os.geteuid()} {shlex.quote(str(path))}",
+            )
+        if found.st_mode & 0o077:
+            path.chmod(0o700)
+    except OSError as error:
+        raise ServerError(
+            f"{path} cannot be used: {error.strerror}",
+            hint="Check who owns the project folder and whether its disk is full or read-only.",
+        ) from error
+    if path.stat().st_mode & 0o077:
         raise ServerError(
             f"{path} cannot be made private: its file system keeps no permissions",
             hint="Move the project to a disk of this machine's own (not a Windows or USB drive).",
         )
     return path
+
+
+def _make(path: Path, mode: int) -> None:
+    if not path.exists():
+        _make(path.parent, 0o777)
+        with suppress(FileExistsError):
+            path.mkdir(mode)
+            _give_to_owner_of(path.parent, path)
 
 
 def _give_to_owner_of(folder: Path, path: Path) -> None:

@@ -403,3 +403,20 @@ def test_what_the_body_raises_comes_out_and_the_server_is_stopped(folder: Path) 
     with pytest.raises(LookupError), server(folder).running():
         raise LookupError
     assert not server(folder).alive()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ServerError, match="cannot be used: Not a directory") as caught:
+        private_directory(tmp_path / "file" / "server")
+    assert "Check who owns" in caught.value.hint
+
+
+def test_a_preparation_that_the_disk_refuses_is_told_as_such(folder: Path) -> None:
+    private_directory(folder)
+    (folder / "server.py").mkdir()
+
+    with pytest.raises(ServerError, match=r"test server cannot be started:.*Is a directory"):
+        server(folder).running().__enter__()
+    assert not server(folder).alive()

@@ -8,8 +8,8 @@ order; the first that reaches both the program and its data is taken:
    `nobody`. Files stay root's own, so a project in a home of mode 0700 works;
 3. as `nobody`, where the folder above is open to everybody.
 
-An ordinary user without an entry in the user table (a container's random user id) takes the second
-way as well, because initdb wants to know its own name.
+A user without an entry in the user table (a container's random user id) enters a user namespace as
+well, because initdb wants to know its own name.
 """
 
 from __future__ import annotations
@@ -71,18 +71,29 @@ def way_for(program: Path, folder: Path, data: Path) -> Way:
         data: the data folder inside; where it exists, its owner has to run the program.
 
     Raises:
-        ServerError: no way works here, or the data is somebody else's; the hint says what to do.
+        ServerError: no way works here; the hint says what to do.
     """
-    owner = data.stat().st_uid if data.exists() else None
-    if os.geteuid() != 0:
-        return _as_ourselves(owner, data)
-    for way in _ways_of_root(folder, owner):
-        before = folder.stat()
-        if way.user is not None:
-            os.chown(folder, *way.user)
+    data_owner = data.stat().st_uid if data.exists() else None
+    if os.geteuid() == 0:
+        return _way_of_root(program, folder, data_owner)
+    for way in _ways_of(os.geteuid(), None, nameless=data_owner is not None):
         if way.reaches(program, folder):
             return way
-        os.chown(folder, before.st_uid, before.st_gid)
+    raise ServerError(
+        f"PostgreSQL cannot be run by user {os.geteuid()}: that user has no name on this machine, "
+        f"or cannot execute {program}",
+        hint="Give the user a line in /etc/passwd, run payouts as a user that has one, "
+        "or give the URL of a PostgreSQL that already runs.",
+    )
+
+
+def _way_of_root(program: Path, folder: Path, data_owner: int | None) -> Way:
+    before = folder.stat()
+    for way in _ways_of_root(folder, data_owner):
+        os.chown(folder, *(way.user or (os.geteuid(), os.getegid())))
+        if way.reaches(program, folder):
+            return way
+    os.chown(folder, before.st_uid, before.st_gid)
     raise ServerError(
         "PostgreSQL refuses to run as root, and neither a user namespace nor another user "
         f"can reach both {program} and {folder}",
@@ -91,58 +102,53 @@ def way_for(program: Path, folder: Path, data: Path) -> Way:
     )
 
 
-def _as_ourselves(owner: int | None, data: Path) -> Way:
-    if owner is not None and owner != os.geteuid():
-        raise ServerError(
-            f"the database folder {data} belongs to user {owner}, you are {os.geteuid()}",
-            hint=f"Run payouts as that user, or hand it over: sudo chown -R {os.geteuid()} "
-            f"'{data.parent}'",
-        )
-    return Way() if _has_name(os.geteuid()) else _namespace() or Way()
-
-
-def _ways_of_root(folder: Path, owner: int | None) -> Iterator[Way]:
-    if owner:
-        yield Way(user=(owner, folder.stat().st_gid))
+def _ways_of_root(folder: Path, data_owner: int | None) -> Iterator[Way]:
+    if data_owner:
+        yield from _ways_of(data_owner, folder.stat().st_gid, nameless=True)
         return
-    project_owner = next((p.stat() for p in (folder, *folder.parents) if p.stat().st_uid), None)
-    if owner is None and project_owner is not None and _has_name(project_owner.st_uid):
-        yield Way(user=(project_owner.st_uid, project_owner.st_gid))
-    namespace = _namespace()
-    if namespace is not None:
-        yield namespace
-    if owner is None and _named("nobody"):
+    # <project>/.payouts/postgres: not the folders above, their owners have no say in this one.
+    project = next((found for p in folder.parents[:2] if (found := p.stat()).st_uid), None)
+    if data_owner is None and project is not None:
+        yield from _ways_of(project.st_uid, project.st_gid)
+    if (namespace := _namespace()) is not None:
+        yield Way(namespace)
+    if data_owner is None and _has_name("nobody"):
         nobody = pwd.getpwnam("nobody")
         yield Way(user=(nobody.pw_uid, nobody.pw_gid))
 
 
-def _namespace() -> Way | None:
-    """A user namespace without any mapping, in which we appear as the overflow user.
+def _ways_of(uid: int, group: int | None, *, nameless: bool = False) -> Iterator[Way]:
+    """As user `uid`; `group` is null where that is who we already are.
 
-    That user needs a name, for initdb; where the machine gives it none, we are mapped to the first
-    ordinary user that has one.
+    Only initdb needs the name of its user: `nameless` says that it has done its work.
+    """
+    user = None if group is None else (uid, group)
+    if nameless or _has_name(uid):
+        yield Way(user=user)
+    elif (namespace := _namespace()) is not None:
+        yield Way(namespace, user)
+
+
+def _namespace() -> tuple[str, ...] | None:
+    """Words that start a program in a user namespace, where it appears as the overflow user.
+
+    That user needs a name, for initdb; where the machine gives it none, the namespace maps us to
+    the first ordinary user that has one. Null where the machine has no `unshare`.
     """
     unshare = shutil.which("unshare")
     if unshare is None:
         return None
     overflow = Path("/proc/sys/kernel/overflowuid")
     if overflow.exists() and _has_name(int(overflow.read_text())):
-        return Way(prefix=(unshare, "-U"))
+        return (unshare, "-U")
     other = next((entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0), None)
-    return None if other is None else Way(prefix=(unshare, "-U", f"--map-user={other}"))
+    return None if other is None else (unshare, "-U", f"--map-user={other}")
 
 
-def _has_name(uid: int) -> bool:
+def _has_name(user: int | str) -> bool:
+    """Whether the user table knows this id or name."""
     try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
-
-
-def _named(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
+        pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
     except KeyError:
         return False
     return True
