@@ -101,32 +101,60 @@ def read_combination(
     currency = _currency(currency_word)
     country = _country(country_word, currency)
     methods = _methods(method_word, coverage)
-    findings = [
-        *_about_country(country_word, country, coverage),
-        *_about_currency(currency_word, currency, country, policy, coverage),
-        *_about_method(method_word, methods, country, currency, coverage),
-    ]
-    row = None
-    if country is not None and currency is not None and methods:
-        listed = _listed(country, currency, coverage)
-        row = _row(country, listed, methods, coverage)
-        findings += (
-            _instead(
-                _Read(country, listed, methods), country_word or "", method_word or "", coverage
-            )
-            if row is None
-            else _about_row(row, listed, method_word or "", policy)
-        )
+    place = _place(country, currency, coverage)
+    rows = (place.row(method) for method in methods)
+    row = next((row for row in rows if row is not None), None)
+    findings = (
+        *_about_country(country_word, country, currency, coverage),
+        *_about_currency(currency_word, currency, place, policy),
+        *_about_method(method_word, methods, place, coverage),
+        *_about_row(row, currency, method_word or "", policy),
+    )
     method = row.method if row is not None else next(iter(methods), None)
-    return Combination(country, currency, method, row, tuple(findings))
+    return Combination(country, currency, method, row, findings)
 
 
-class _Read(NamedTuple):
-    """Three words that each mean something by themselves."""
+class _Place(NamedTuple):
+    """Where the money goes: a country and the currency that the table lists for it.
 
-    country: str
-    currency: str
-    methods: tuple[str, ...]
+    Both are None where they say nothing about methods: the country is unknown or not covered.
+    """
+
+    country: str | None
+    currency: str | None
+    coverage: Coverage
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        return () if self.country is None else self.coverage.currencies(self.country)
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """Methods of the country, whatever the currency."""
+        return () if self.country is None else self.coverage.methods(self.country)
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """Methods of the country in the currency."""
+        if self.country is None or self.currency is None:
+            return ()
+        return self.coverage.methods(self.country, self.currency)
+
+    def row(self, method: str) -> CoverageRow | None:
+        if self.country is None or self.currency is None:
+            return None
+        row = self.coverage.at(self.country, self.currency, method)
+        return row if row is not None and row.pays else None
+
+
+def _place(country: str | None, currency: str | None, coverage: Coverage) -> _Place:
+    asset = currency is not None and CURRENCIES[currency].asset
+    place = WORLD if asset else country
+    if place is None or (place == WORLD and not asset) or not coverage.payable(place):
+        return _Place(None, None, coverage)
+    # SLE is listed as SLL, unless a user has added a row for it.
+    leone = (place, currency) == (_SIERRA_LEONE, "SLE") and not coverage.payable(place, currency)
+    return _Place(place, "SLL" if leone else currency, coverage)
 
 
 def _currency(word: str | None) -> str | None:
@@ -146,27 +174,35 @@ def _methods(word: str | None, coverage: Coverage) -> tuple[str, ...]:
     return tuple(method for method in read_method(word or "") if method in known)
 
 
-def _about_country(word: str | None, country: str | None, coverage: Coverage) -> Iterator[Finding]:
-    if country is not None:
-        return
+def _about_country(
+    word: str | None, country: str | None, currency: str | None, coverage: Coverage
+) -> Iterator[Finding]:
+    if country is None:
+        yield _no_country(word, coverage)
+    elif country == WORLD:
+        if currency is not None and not CURRENCIES[currency].asset:
+            allowed = _join(coverage.currencies(WORLD))
+            yield Finding("E_COUNTRY_WORLD", "country", word or "", allowed)
+    elif currency is not None and CURRENCIES[currency].asset:
+        yield Finding("E_COUNTRY_CRYPTO", "country", word or "", WORLD)
+    elif not coverage.payable(country):
+        covered = (coverage.countries(currency) if currency else ()) or coverage.countries()
+        yield Finding("E_COUNTRY_NOT_COVERED", "country", country_name(country), _join(covered))
+
+
+def _no_country(word: str | None, coverage: Coverage) -> Finding:
     if word is None:
-        yield Finding("E_COUNTRY_MISSING", "country", "")
-    elif is_europe(word):
+        return Finding("E_COUNTRY_MISSING", "country", "")
+    if is_europe(word):
         scope = coverage.countries("EUR", "sepa")
-        yield Finding("E_COUNTRY_EUROPE", "country", word, _join(scope))
-    else:
-        yield Finding("E_COUNTRY_UNKNOWN", "country", word, _join(near(word)) or "none")
+        return Finding("E_COUNTRY_EUROPE", "country", word, _join(scope))
+    return Finding("E_COUNTRY_UNKNOWN", "country", word, _join(near(word)) or "none")
 
 
 def _about_currency(
-    word: str | None,
-    currency: str | None,
-    country: str | None,
-    policy: Policy,
-    coverage: Coverage,
+    word: str | None, currency: str | None, place: _Place, policy: Policy
 ) -> Iterator[Finding]:
-    here = coverage.currencies(country) if country is not None else ()
-    allowed = _join(here) or "a code of ISO 4217"
+    allowed = _join(place.currencies) or "a code of ISO 4217"
     if word is None:
         yield Finding("E_CURRENCY_MISSING", "currency", "", allowed)
     elif currency is None:
@@ -175,13 +211,15 @@ def _about_currency(
         yield Finding(code, "currency", word, successor or allowed)
     elif currency != word:
         yield Finding("W_CURRENCY_CASE", "currency", word, currency)
-    if country == _SIERRA_LEONE:
-        yield from _about_leone(currency, policy, here)
+    if currency is not None and place.country is not None and not place.here:
+        yield Finding("E_CURRENCY_NOT_IN_COUNTRY", "currency", currency, allowed)
+    if currency is not None and place.country == _SIERRA_LEONE:
+        yield from _about_leone(currency, place, policy)
 
 
-def _about_leone(currency: str | None, policy: Policy, here: tuple[str, ...]) -> Iterator[Finding]:
+def _about_leone(currency: str, place: _Place, policy: Policy) -> Iterator[Finding]:
     """1 SLE is 1,000 SLL: which one the platform means is never guessed (PAYEES §2.2)."""
-    if currency == "SLE" and "SLE" not in here and policy.leone != "SLE":
+    if currency == "SLE" and place.currency == "SLL" and policy.leone != "SLE":
         yield Finding("E_CURRENCY_SLE", "currency", "SLE", "SLL")
     if currency == "SLL" and policy.leone == "SLE":
         yield Finding("E_CURRENCY_SLL_MAPPED", "currency", "SLL", "SLE")
@@ -190,90 +228,40 @@ def _about_leone(currency: str | None, policy: Policy, here: tuple[str, ...]) ->
 
 
 def _about_method(
-    word: str | None,
-    methods: tuple[str, ...],
-    country: str | None,
-    currency: str | None,
-    coverage: Coverage,
+    word: str | None, methods: tuple[str, ...], place: _Place, coverage: Coverage
 ) -> Iterator[Finding]:
-    if methods:
-        return
-    here = coverage.methods(country, currency) or coverage.methods(country) if country else ()
-    allowed = _join(here or sorted(coverage.all_methods - PULLS))
-    code = "E_METHOD_MISSING" if word is None else "E_METHOD_UNKNOWN"
-    yield Finding(code, "method", word or "", allowed)
+    allowed = _join(place.here or place.everywhere)
+    if not methods:
+        code = "E_METHOD_MISSING" if word is None else "E_METHOD_UNKNOWN"
+        every = sorted(coverage.all_methods - PULLS)
+        yield Finding(code, "method", word or "", allowed or _join(every))
+    elif PULLS.issuperset(methods) and not any(place.row(method) for method in methods):
+        yield Finding("E_METHOD_COLLECTION_ONLY", "method", word or "", allowed or "none")
+    elif place.country is not None and not set(methods) & set(place.everywhere):
+        yield Finding("E_METHOD_NOT_IN_COUNTRY", "method", word or "", allowed)
+    elif place.here and not set(methods) & set(place.here) and place.country is not None:
+        codes = [code for name in methods for code in coverage.currencies(place.country, name)]
+        yield Finding("E_METHOD_OTHER_CURRENCY", "method", word or "", _join(codes))
 
 
-def _listed(country: str, currency: str, coverage: Coverage) -> str:
-    """The currency under which the table lists it: SLE under SLL unless a row of its own exists.
-
-    A line in SLE that the operator has not mapped has its own finding and looks up SLL too, so
-    that its method is still judged.
-    """
-    if (country, currency) == (_SIERRA_LEONE, "SLE") and not coverage.payable(country, currency):
-        return "SLL"
-    return currency
-
-
-def _row(
-    country: str, currency: str, methods: tuple[str, ...], coverage: Coverage
-) -> CoverageRow | None:
-    """The first payable row of the methods that a word may mean."""
-    rows = (coverage.at(country, currency, method) for method in methods)
-    return next((row for row in rows if row is not None and row.pays), None)
-
-
-def _instead(
-    read: _Read, country_word: str, method_word: str, coverage: Coverage
+def _about_row(
+    row: CoverageRow | None, currency: str | None, word: str, policy: Policy
 ) -> Iterator[Finding]:
-    """Why no row serves the combination, and what would be right."""
-    country, currency, methods = read
-    here, everywhere = coverage.methods(country, currency), coverage.methods(country)
-    if PULLS.issuperset(methods):
-        allowed = _join(here or everywhere) or "none"
-        yield Finding("E_METHOD_COLLECTION_ONLY", "method", method_word, allowed)
-        if here or country == WORLD:
-            return
-    if CURRENCIES[currency].asset and country != WORLD:
-        yield Finding("E_COUNTRY_CRYPTO", "country", country_word, WORLD)
-    elif country == WORLD and not here:
-        yield Finding("E_COUNTRY_WORLD", "country", country_word, _join(coverage.currencies(WORLD)))
-    elif not everywhere:
-        covered = coverage.countries(currency) or coverage.countries()
-        yield Finding("E_COUNTRY_NOT_COVERED", "country", country_name(country), _join(covered))
-    elif here:
-        yield _other_method(read, method_word, here, coverage)
-    else:
-        allowed = _join(coverage.currencies(country))
-        yield Finding("E_CURRENCY_NOT_IN_COUNTRY", "currency", currency, allowed)
-        if not PULLS.union(everywhere).intersection(methods):
-            yield Finding("E_METHOD_NOT_IN_COUNTRY", "method", method_word, _join(everywhere))
-
-
-def _other_method(read: _Read, word: str, here: tuple[str, ...], coverage: Coverage) -> Finding:
-    """The currency is paid in the country, but not by this method."""
-    other = [code for method in read.methods for code in coverage.currencies(read.country, method)]
-    if other:
-        return Finding("E_METHOD_OTHER_CURRENCY", "method", word, _join(other))
-    return Finding("E_METHOD_NOT_IN_COUNTRY", "method", word, _join(here))
-
-
-def _about_row(row: CoverageRow, currency: str, word: str, policy: Policy) -> Iterator[Finding]:
     """What is to be said although a row serves the combination."""
+    if row is None:
+        return
     if row.valid_from is not None and policy.today < row.valid_from:
         yield Finding("E_METHOD_NOT_YET", "method", word, row.valid_from.isoformat())
     if row.valid_to is not None and policy.today > row.valid_to:
         yield Finding("E_METHOD_ENDED", "method", word, row.valid_to.isoformat())
-    rail = f"{row.provider}:{row.method}"
-    if (
-        policy.environment == "live"
-        and not row.documented
-        and rail not in policy.allow_undocumented_rails
-    ):
-        yield Finding("E_RAIL_UNDOCUMENTED", "method", word, rail)
-    if row.warning is not None and (row.warning != "W_CURRENCY_SLL" or policy.leone != "SLE"):
-        column = "currency" if row.warning == "W_CURRENCY_SLL" else "method"
-        yield Finding(row.warning, column, currency if column == "currency" else word)
+    confirmed = f"{row.provider}:{row.method}" in policy.allow_undocumented_rails
+    if policy.environment == "live" and not row.documented and not confirmed:
+        yield Finding("E_RAIL_UNDOCUMENTED", "method", word, f"{row.provider}:{row.method}")
+    if row.warning == "W_CURRENCY_SLL":
+        if currency == "SLL":
+            yield Finding(row.warning, "currency", currency)
+    elif row.warning is not None:
+        yield Finding(row.warning, "method", word)
 
 
 def _join(words: Iterable[str]) -> str:

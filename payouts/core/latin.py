@@ -7,7 +7,7 @@ Names keep their own spelling in our books; what is sent is transliterated, and 
 >>> is_sepa("O'Neill, Anna-Maria"), is_sepa("Zoë")
 (True, False)
 """
-# ruff: noqa: RUF001  look-alike characters are what the table is about
+# ruff: noqa: RUF001, RUF002  look-alike characters are what the table is about
 
 from __future__ import annotations
 
