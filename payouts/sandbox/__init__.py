@@ -1,0 +1,15 @@
+"""The sandbox: an imitation of the platforms, as one HTTP server in a process of its own.
+
+It shares no code with the rest of the project, so that a misunderstanding of a platform cannot
+hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR --port 0`; it writes
+`DIR/address` once it listens and keeps what it did in `DIR/truth.jsonl`.
+
+    http.py      connections: one request in, one reply out, down to resets and dripping bodies
+    app.py       routes, the control paths, and the course that a request takes through them
+    orkesta.py   the platform mounted at /orkesta/v1
+    orkestra.py  the platform mounted at /orkestra
+    books.py     the truth log: what really happened, on disk before the answer
+    life.py      how a payment grows from pending to settled, computed from the time
+    magic.py     accounts that misbehave on purpose
+    faults.py    the table of fault recipes, and the scripts that choose when they strike
+"""

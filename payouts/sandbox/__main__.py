@@ -1,0 +1,101 @@
+"""Start the sandbox: `python -m payouts.sandbox --dir DIR --port 0`.
+
+`DIR/address` appears, whole, once the server listens, and goes when it ends. SIGTERM and SIGINT
+end it with status 0; status 2 says that the arguments are wrong or that the books are in use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from payouts.sandbox.app import App, Server
+from payouts.sandbox.books import Books, BooksInUseError
+from payouts.sandbox.faults import read_script, storm, table
+from payouts.sandbox.life import speed_of
+from payouts.sandbox.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from payouts.sandbox.faults import Rule
+
+__all__ = ["main"]
+
+
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m payouts.sandbox",
+        description="Imitates the payment platforms on 127.0.0.1; no money moves.",
+        epilog="The fault recipes:\n" + table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="where its books and address lie")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--speed", type=speed_of, default=1.0, help="a factor, or: instant")
+    parser.add_argument("--faults", type=Path, help="a script of faults, .toml or .json")
+    parser.add_argument("--seed", type=int, help="a storm of faults drawn from this number")
+    parser.add_argument("--wording", choices=("settled", "completed"), default="settled")
+    parser.add_argument("--wrapped", action="store_true", help="batches inside an object")
+    parser.add_argument("--no-magic", action="store_true", help="magic accounts are ordinary")
+    return parser.parse_args(given)
+
+
+def _rules(arguments: argparse.Namespace) -> list[Rule]:
+    scripted = [] if arguments.faults is None else read_script(arguments.faults)
+    return scripted + ([] if arguments.seed is None else storm(arguments.seed))
+
+
+async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> None:
+    """Serve until a signal comes."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    settings = Settings(
+        speed=arguments.speed,
+        wording=arguments.wording,
+        wrapped=arguments.wrapped,
+        magic=not arguments.no_magic,
+    )
+    books = Books(arguments.dir, soon=loop.call_soon)
+    address = arguments.dir / "address"
+    try:
+        seed = arguments.seed or 0
+        server = Server(
+            arguments.port, lambda shut: App(books, settings, rules=rules, seed=seed, shut=shut)
+        )
+        await server.open()
+        _publish(address, f"http://127.0.0.1:{server.port}")
+        await ended.wait()
+        address.unlink(missing_ok=True)
+        server.close()
+    finally:
+        books.close()
+
+
+def _publish(address: Path, text: str) -> None:
+    """Write a file in one step, so that a reader sees all of it or none."""
+    draft = address.with_name(f"address.{os.getpid()}")
+    draft.write_text(text, encoding="ascii")
+    draft.replace(address)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the server and give its exit status."""
+    arguments = _arguments(given)
+    try:
+        asyncio.run(_serve(arguments, _rules(arguments)))
+    except (BooksInUseError, OSError, ValueError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  a program's last word
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

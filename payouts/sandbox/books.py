@@ -1,0 +1,219 @@
+"""The books: what the platforms really did, in one append-only file.
+
+`DIR/truth.jsonl` is the whole state. It is replayed at the start, and a line is on disk (fsync)
+before the reply that it belongs to leaves. A line that a crash cut short was never acknowledged
+and is dropped at the next start. One JSON object per line; requests that are handled in the same
+turn of the event loop share one fsync.
+
+A line of a request that moved money:
+
+    {"kind": "payment" | "batch" | "payout",
+     "platform": "orkesta" | "orkestra",
+     "at": 1779268473.123456,            seconds since 1970
+     "request": "…64 hex…",              SHA-256 of the request's body
+     "key": "…" | null,                  idempotency key, where the platform was given one
+     "speed": 1.0 | null,                pace of its life when it was made, null: instant
+     "debits": {"acc_…": 150000},        minor units taken from own accounts
+     "effects": [ … ],                   one per payment that now exists
+     "refused": [{"reference", "account", "code"}]}   items without any effect
+
+and one of its effects:
+
+    {"effect": "pay_…",                  the platform's id, as text; unique in the file
+     "reference": "P…" | null,           reference or referenceId of the request
+     "amount_minor": 1500,               ISO 4217 minor units, six decimals for USDT and USDC
+     "currency": "TRY",
+     "account": "…16 hex…",              fingerprint() of the destination
+     "method": "eft",
+     "fate": "paid" | "slow_paid" | "failed" | "held",   how it ends if nobody cancels it
+     …}                                  what else the platform shows again (amount, description)
+
+Other lines: `{"kind": "cancel", "at", "effect"}` and `{"kind": "release", "at", "effect"}`.
+
+So the money moved by one reference is the sum over its effects with a fate other than `failed`,
+without those named by a cancel line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from array import array
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from payouts.sandbox.ids import line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Books", "BooksInUseError", "Entry", "fingerprint"]
+
+Entry = dict[str, Any]
+
+_CACHED_LINES: Final = 64
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+class BooksInUseError(Exception):
+    """Another sandbox already keeps the books of this directory."""
+
+
+def fingerprint(account: str) -> str:
+    """Give what the truth log keeps of an account: 16 hex digits of its SHA-256.
+
+    >>> fingerprint("acc_01HABC")
+    'd0b75a2a22f6ade0'
+    """
+    return hashlib.sha256(account.encode()).hexdigest()[:16]
+
+
+class Books:
+    """The truth log and the little that is held in memory to answer from it.
+
+    Args:
+        directory: where `truth.jsonl` and `lock` lie; made when it is missing.
+        soon: runs a function after the events at hand, as `loop.call_soon` does; the lines
+            appended until then are written and synced together.
+
+    Raises:
+        BooksInUseError: another process has these books open.
+    """
+
+    def __init__(self, directory: Path, *, soon: Callable[[Callable[[], None]], object]) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._soon = soon
+        self._lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise BooksInUseError(f"another sandbox keeps the books in {directory}") from None
+        self._file = os.open(
+            directory / "truth.jsonl",
+            os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC,
+            0o600,
+        )
+        self._starts = array("Q", [0])
+        self._cache: OrderedDict[int, Entry] = OrderedDict()
+        self._unwritten: list[bytes] = []
+        self._waiting: list[Callable[[], None]] = []
+        self.spent: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str | None, str]] = Counter()
+        self.by_reference: dict[str, int] = {}
+        self.cancelled: dict[str, float] = {}
+        self.released: dict[str, float] = {}
+        self.effects = 0
+        self._replay(directory / "truth.jsonl")
+        _sync_directory(directory)
+
+    def _replay(self, path: Path) -> None:
+        with path.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                number = self.next_line
+                self._starts.append(self._starts[-1] + len(line))
+                self._apply(number, orjson.loads(line))
+        os.ftruncate(self._file, self._starts[-1])
+
+    @property
+    def next_line(self) -> int:
+        """Number of the line that the next `append` writes (the first is 0)."""
+        return len(self._starts) - 1
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether everything booked so far is on disk."""
+        return not self._unwritten
+
+    def append(self, entry: Entry) -> None:
+        """Book what happened. The reply must wait for `when_durable`."""
+        line = orjson.dumps(entry) + b"\n"
+        if not self._unwritten:
+            self._soon(self.flush)
+        self._unwritten.append(line)
+        number = self.next_line
+        self._starts.append(self._starts[-1] + len(line))
+        self._apply(number, entry)
+        self._remember(number, entry)
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """Call `then` once everything booked so far is on disk: at once if it is already."""
+        if self._unwritten:
+            self._waiting.append(then)
+        else:
+            then()
+
+    def flush(self) -> None:
+        """Write and sync what is booked, then let the waiting replies go."""
+        if self._unwritten:
+            data = memoryview(b"".join(self._unwritten))
+            while data:
+                data = data[os.write(self._file, data) :]
+            _sync(self._file)
+            self._unwritten.clear()
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then()
+
+    def line(self, number: int) -> Entry | None:
+        """Read a line again, or None where there is none of that number."""
+        if not 0 <= number < self.next_line:
+            return None
+        known = self._cache.get(number)
+        if known is not None:
+            self._cache.move_to_end(number)
+            return known
+        start, end = self._starts[number], self._starts[number + 1]
+        entry: Entry = orjson.loads(os.pread(self._file, end - start, start))
+        self._remember(number, entry)
+        return entry
+
+    def find(self, name: str) -> tuple[Entry, Entry] | None:
+        """Find an effect by its id: the effect and the line that it is part of."""
+        number = line_of(name)
+        entry = None if number is None else self.line(number)
+        if entry is not None:
+            for effect in entry.get("effects", ()):
+                if effect["effect"] == name:
+                    return effect, entry
+        return None
+
+    def close(self) -> None:
+        """Put everything on disk and let the directory go."""
+        self.flush()
+        os.close(self._file)
+        os.close(self._lock)
+
+    def _remember(self, number: int, entry: Entry) -> None:
+        self._cache[number] = entry
+        while len(self._cache) > _CACHED_LINES and not self._unwritten:
+            self._cache.popitem(last=False)
+
+    def _apply(self, number: int, entry: Entry) -> None:
+        match entry["kind"]:
+            case "cancel":
+                self.cancelled[entry["effect"]] = entry["at"]
+            case "release":
+                self.released[entry["effect"]] = entry["at"]
+            case kind:
+                self.effects += len(entry["effects"])
+                self.spent.update(entry["debits"])
+                for item in entry["refused"]:
+                    self.refusals[item["reference"], item["account"]] += 1
+                if kind == "payout" and entry["key"] is not None and entry["effects"]:
+                    self.by_reference[entry["key"]] = number
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new file's name itself survive a crash."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,63 @@
+"""What can be switched about the sandbox, at the start and later through `/_control/settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from payouts.sandbox.life import INSTANT, speed_of
+
+__all__ = ["Settings"]
+
+
+@dataclass(slots=True)
+class Settings:
+    """The switches and their defaults.
+
+    Args:
+        speed: how many times faster than usual a payment lives; infinite is within the reply.
+        wording: the word of Orkesta for a paid payment, `settled` or `completed`.
+        wrapped: Orkesta's batches travel as `{"payments": […]}` and `{"results": […]}`.
+        magic: magic accounts misbehave (see `magic`).
+        key_life_s: how long Orkestra remembers a referenceId; infinite is for ever.
+    """
+
+    speed: float = 1.0
+    wording: str = "settled"
+    wrapped: bool = False
+    magic: bool = True
+    key_life_s: float = INSTANT
+
+    def change(self, wanted: object) -> None:
+        """Take changes as JSON gives them; `speed` also as text, `key_life_s` null is for ever.
+
+        Raises:
+            ValueError: a name or a value that makes no sense; then nothing has changed.
+        """
+        if not isinstance(wanted, dict):
+            raise ValueError("settings are an object")  # noqa: TRY004  one error for the caller
+        checked = {name: _checked(name, value) for name, value in wanted.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def shown(self) -> dict[str, Any]:
+        """Give the settings as JSON can carry them."""
+        shown = {item.name: getattr(self, item.name) for item in fields(self)}
+        shown["speed"] = "instant" if self.speed == INSTANT else self.speed
+        shown["key_life_s"] = None if self.key_life_s == INSTANT else self.key_life_s
+        return shown
+
+
+def _checked(name: object, value: object) -> float | bool | str:
+    match name, value:
+        case "speed", str() | int() | float():
+            return speed_of(str(value))
+        case "wording", "settled" | "completed":
+            return str(value)
+        case "wrapped" | "magic", bool():
+            return bool(value)
+        case "key_life_s", None:
+            return INSTANT
+        case "key_life_s", int() | float() if value >= 0:
+            return float(value)
+    raise ValueError(f"{name!r} cannot be {value!r}")
