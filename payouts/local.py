@@ -32,7 +32,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from payouts.core.errors import PayoutsError
 
@@ -391,7 +391,7 @@ def _lock(descriptor: int, operation: int) -> bool:
 def sandbox_running(
     directory: Path,
     *,
-    speed: float = 1.0,
+    speed: float | Literal["instant"] = 1.0,
     extra_args: Sequence[str] = (),
     progress: Callable[[str], None] = silent,
 ) -> Iterator[str]:
@@ -399,7 +399,7 @@ def sandbox_running(
 
     Args:
         directory: `<project>/.payouts/sandbox`; holds the sandbox's books, which survive restarts.
-        speed: how much faster than the real platforms payments settle.
+        speed: how many times faster than usual payments settle.
         extra_args: further arguments for `python -m payouts.sandbox`; like `speed` they count
             only for whoever starts it, a running sandbox is taken as it is.
 
@@ -408,7 +408,8 @@ def sandbox_running(
     """
     directory = directory.absolute()
     address = directory / "address"
-    command = [sys.executable, "-m", "payouts.sandbox", "--dir", os.fspath(directory)]
+    # -P: no file of that folder is taken for a module.
+    command = [sys.executable, "-P", "-m", "payouts.sandbox", "--dir", os.fspath(directory)]
     command += ["--port", "0", "--speed", str(speed), *extra_args]
 
     def prepare(_lock: int) -> Launch:
@@ -418,6 +419,10 @@ def sandbox_running(
     def obstacle() -> str | None:
         return None if address.exists() else "it does not listen yet"
 
-    sandbox = ChildServer("the sandbox", directory, prepare, obstacle)
+    def tidy() -> None:
+        for path in directory.rglob("*"):  # what it wrote for root in somebody else's project
+            _give_to_owner_of(directory, path)
+
+    sandbox = ChildServer("the sandbox", directory, prepare, obstacle, tidy)
     with sandbox.running(progress=progress):
         yield address.read_text().strip()

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from payouts.local import ChildServer, Launch, ServerError, private_directory
+from payouts.local import ChildServer, Launch, ServerError, private_directory, sandbox_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -420,3 +421,47 @@ def test_a_preparation_that_the_disk_refuses_is_told_as_such(folder: Path) -> No
     with pytest.raises(ServerError, match=r"test server cannot be started:.*Is a directory"):
         server(folder).running().__enter__()
     assert not server(folder).alive()
+
+
+# The sandbox
+
+
+def answers(address: str) -> bool:
+    """Whether a sandbox takes requests there."""
+    try:
+        with urllib.request.urlopen(f"{address}/_control/settings", timeout=5) as reply:  # noqa: S310  its own http address
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def test_the_sandbox_is_found_by_its_address_and_stopped_by_its_last_user(folder: Path) -> None:
+    told: list[str] = []
+
+    with sandbox_running(folder, speed="instant", progress=told.append) as address:
+        assert answers(address)
+        with sandbox_running(folder, speed=1, progress=told.append) as again:
+            assert again == address
+        assert answers(address)
+    assert told == ["Starting the sandbox"]
+    assert not (folder / "address").exists()
+
+
+def test_the_sandbox_starts_again_after_it_was_killed(folder: Path) -> None:
+    with sandbox_running(folder) as address:
+        for process in psutil.process_iter(["cwd", "cmdline"]):
+            if process.info["cwd"] == os.fspath(folder):
+                process.kill()
+        until(lambda: not answers(address))
+        assert (folder / "address").exists()
+
+        with sandbox_running(folder) as again:
+            assert answers(again)
+
+
+def test_the_sandbox_says_why_it_cannot_start(folder: Path) -> None:
+    with (
+        pytest.raises(ServerError, match=r"(?s)the sandbox ended right after.*--no-such-option"),
+        sandbox_running(folder, extra_args=["--no-such-option"]),
+    ):
+        pass
