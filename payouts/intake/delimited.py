@@ -73,7 +73,7 @@ def _piece(records: Records, data: NDArray[np.bool_], blank_lines: int, layout: 
     whole = data & (records.fields == width) & ~records.stray
     frame = _parsed(records, whole, layout, width)
     broken = np.flatnonzero(data & ~whole)
-    if not records.closed and data.any():
+    if not records.closed and data[-1]:
         _check_whole(records, width)
     if not broken.size:
         none = pl.Series("line", [], pl.Int64)
@@ -101,7 +101,6 @@ def _parsed(records: Records, whole: NDArray[np.bool_], layout: Layout, width: i
             schema=dict.fromkeys(names, pl.String),
             separator=layout.dialect.delimiter,
             quote_char=layout.dialect.quote,
-            rechunk=False,
             glob=False,
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # may quote a cell

@@ -18,7 +18,7 @@ from payouts.providers.client import Exchange, Request
 from payouts.providers.connector import Reading, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Orkesta"]
 
@@ -56,7 +56,7 @@ class Orkesta:
     Args:
         base_url: with the version, without a slug (A-OKS-10).
         api_key: a key with the scope read-write.
-        from_account: the Orkesta account that is debited.
+        from_accounts: per currency, the Orkesta account that is debited.
         concurrency: batches in flight; low, since a crash leaves them unclear (C0).
     """
 
@@ -64,11 +64,11 @@ class Orkesta:
     encoder = "orkesta-1"
 
     def __init__(
-        self, base_url: str, *, api_key: str, from_account: str, concurrency: int = 4
+        self, base_url: str, *, api_key: str, from_accounts: Mapping[str, str], concurrency: int = 4
     ) -> None:
         self.base_url = base_url
         self.headers = {"Authorization": f"Bearer {api_key}"}
-        self.from_account = from_account
+        self.from_accounts = dict(from_accounts)
         self.capabilities = Capabilities(
             batch_max=500,
             per_request=500,
@@ -90,7 +90,7 @@ class Orkesta:
                 "amount": pl.col("amount_minor").cast(pl.String),
                 "currency": text(pl.col("currency")),
                 "method": text(pl.col("method")),
-                "from_account": text(pl.lit(self.from_account)),
+                "from_account": text(pl.col("currency").replace_strict(self.from_accounts, default=None)),
                 "to_account": text(pl.col("account")),
                 "description": text(note.str.head(140)),
                 "reference": text(pl.col("wire")),

@@ -127,7 +127,7 @@ _TEXT = (
     ),
     _file(
         "E_FILE_DECIMAL_AMBIGUOUS",
-        "'{value}' can be a thousand or a decimal, and no other amount proves which",
+        "'{value}' in {allowed} can be thousands or decimals, and no other amount proves which",
         "Write amounts with a point and without thousands separators, for example 1250.00.",
     ),
     _file(

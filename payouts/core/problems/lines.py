@@ -234,11 +234,6 @@ _FIELDS = (
         source=_COVERAGE,
     ),
     ProblemKind(
-        "E_FIELD_DAMAGED",
-        "'{value}' was turned into a number by a spreadsheet; its last digits are lost",
-        "Format the column as text, then copy the value from its source again.",
-    ),
-    ProblemKind(
         "E_FIELD_CONTROL",
         "the text holds control characters: '{value}'",
         "Type the value again without line breaks, tabs and invisible characters.",

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl  # noqa: TC002  the examples above use it
 
 from payouts.intake.identifiers import text
-from payouts.intake.identifiers.matrix import Bytes, Index, digits, judged, mod10
+from payouts.intake.identifiers.matrix import Bytes, Index, judged, mod10, number
 
 __all__ = ["BANKS", "LENGTH", "normalised", "problem"]
 
@@ -146,11 +146,11 @@ def problem(account: pl.Expr) -> pl.Expr:
 
 
 def _judge(table: Bytes) -> Index:
-    values, is_digit = digits(table[:, :LENGTH])
+    values, is_number = number(table, LENGTH)
     control = mod10((values[:, :-1].astype(np.int64) * _WEIGHTS[:-1] % 10).sum(axis=1))
     bank = np.minimum(values[:, :3].astype(np.int64) @ np.array([100, 10, 1]), 999)
     index = np.zeros(len(table), np.uint8)
     index[~_KNOWN[bank]] = 1
     index[control != values[:, -1]] = 2
-    index[~is_digit | (table[:, LENGTH] != 0)] = 3
+    index[~is_number] = 3
     return index

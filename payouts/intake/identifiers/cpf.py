@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from payouts.intake.identifiers import text
-from payouts.intake.identifiers.matrix import Bytes, Index, digits, judged, weighted
+from payouts.intake.identifiers.matrix import Bytes, Index, judged, number, weighted
 
 __all__ = ["LENGTH", "is_valid", "normalised", "problem"]
 
@@ -45,11 +45,11 @@ def is_valid(document: pl.Expr) -> pl.Expr:
 
 
 def _judge(table: Bytes) -> Index:
-    values, is_digit = digits(table[:, :LENGTH])
+    values, is_number = number(table, LENGTH)
     first = weighted(values, range(10, 1, -1)) * 10 % 11 % 10
     second = weighted(values, range(11, 1, -1)) * 10 % 11 % 10
     index = np.zeros(len(table), np.uint8)
     index[(first != values[:, 9]) | (second != values[:, 10])] = 1
     index[(values == values[:, :1]).all(axis=1)] = 2
-    index[~is_digit | (table[:, LENGTH] != 0)] = 3
+    index[~is_number] = 3
     return index

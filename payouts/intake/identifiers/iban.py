@@ -15,12 +15,20 @@ import numpy as np
 import polars as pl  # noqa: TC002  the examples above use it
 
 from payouts.intake.identifiers import text
-from payouts.intake.identifiers.matrix import Bytes, Index, judged
+from payouts.intake.identifiers.matrix import Bytes, Index, byte_table, judged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LONGEST", "REGISTERED", "UNREGISTERED", "check_digits", "normalised", "problem"]
+__all__ = [
+    "LONGEST",
+    "REGISTERED",
+    "UNREGISTERED",
+    "check_digits",
+    "completed",
+    "normalised",
+    "problem",
+]
 
 LONGEST: Final = 34
 
@@ -201,6 +209,26 @@ def check_digits(country: str, national: str) -> str:
     """
     number = "".join(str(int(character, 36)) for character in f"{national}{country}00")
     return f"{98 - int(number) % 97:02d}"
+
+
+def completed(country: pl.Expr, national: pl.Expr) -> pl.Expr:
+    """The IBAN of a national account number; null where either is null.
+
+    >>> frame = pl.DataFrame({"country": ["DE"], "national": ["370400440532013000"]})
+    >>> frame.select(completed(pl.col("country"), pl.col("national"))).item()
+    'DE89370400440532013000'
+    """
+    digits = (country + "00" + national).map_batches(
+        _check_digits, return_dtype=pl.String, is_elementwise=True
+    )
+    return country + digits + national
+
+
+def _check_digits(unfinished: pl.Series) -> pl.Series:
+    """The check digits of IBANs that have 00 in their place."""
+    remainder = _remainder(byte_table(unfinished, LONGEST + 1))
+    digits = pl.Series(unfinished.name, 98 - remainder).cast(pl.String).str.zfill(2)
+    return digits.zip_with(unfinished.is_not_null(), pl.Series([None], dtype=pl.String))
 
 
 # What a byte may be, as bits: a shape allows a position one, two or none of them.

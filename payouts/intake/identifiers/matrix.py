@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Bytes", "Judge", "byte_table", "digits", "judged", "luhn_sum", "mod10", "weighted"]
+__all__ = ["Bytes", "Judge", "byte_table", "digits", "judged", "luhn_sum", "mod10", "number", "weighted"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Index: TypeAlias = NDArray[np.uint8]
@@ -72,6 +72,12 @@ def digits(table: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
     values: Bytes = table - np.uint8(ord("0"))  # wraps round for anything below "0"
     is_digit: NDArray[np.bool_] = np.all(values <= 9, axis=1)  # noqa: PLR2004  the digits
     return values, is_digit
+
+
+def number(table: Bytes, length: int) -> tuple[Bytes, NDArray[np.bool_]]:
+    """The values of the first `length` digits, and which rows are just so many digits."""
+    values, is_digit = digits(table[:, :length])
+    return values, is_digit & ~table[:, length:].any(axis=1)
 
 
 def weighted(values: Bytes, weights: Sequence[int]) -> NDArray[np.int64]:

@@ -203,6 +203,7 @@ ALTER TABLE batch_payload ALTER COLUMN body SET STORAGE EXTERNAL;
 
 -- Attempts and evidence ------------------------------------------------------------------------
 CREATE SEQUENCE fence_seq;
+CREATE SEQUENCE worker_seq MAXVALUE 2147483647 CYCLE;
 CREATE TABLE attempt (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   batch_id bigint NOT NULL REFERENCES batch,
@@ -211,7 +212,7 @@ CREATE TABLE attempt (
   items integer NOT NULL CHECK (items BETWEEN 1 AND 500),
   key text NOT NULL,
   request_hash bytea NOT NULL,
-  worker bigint NOT NULL,
+  worker integer NOT NULL,       -- holds an advisory lock for as long as its writer lives
   fence bigint NOT NULL DEFAULT nextval('fence_seq'),
   opened_at timestamptz NOT NULL DEFAULT payouts_now(),
   send_by timestamptz NOT NULL,
@@ -535,8 +536,13 @@ SELECT i.id, i.batch_id, b.run_id, b.provider, b.funding, b.currency, i.line_id,
        i.lines, i.account_last4, i.account_hash, i.wire_prefix,
        coalesce(e.after, b.base_state) AS state, coalesce(e.seq, b.base_seq) AS seq,
        coalesce(e.clouded, b.base_clouded) AS clouded, coalesce(e.tries, b.tries) AS tries,
-       e.code, e.provider_status, e.due_at, e.at, e.attempt_id, e.evidence_id
-  FROM item i JOIN batch b ON b.id = i.batch_id
+       e.code, e.provider_status,
+       CASE WHEN e.item_id IS NULL
+            THEN (SELECT x.due_at FROM batch_event x
+                   WHERE x.batch_id = b.id AND x.seq = b.base_seq)
+            ELSE e.due_at END AS due_at,
+       e.at, e.attempt_id, e.evidence_id
+  FROM batch b JOIN item i ON i.batch_id = b.id AND i.id BETWEEN b.lo AND b.hi
   LEFT JOIN LATERAL (SELECT * FROM item_event x WHERE x.item_id = i.id
                       ORDER BY x.seq DESC LIMIT 1) e ON true;
 

@@ -1,0 +1,504 @@
+"""Working a lane: claim, send, record, look, until nothing is due.
+
+One coroutine per lane. Bounded senders put answers into a queue; one writer thread owns the one
+connection. Each turn is one transaction: it records the answers that are there (never waiting for
+more) and claims what is sent next. The order that makes a double payment impossible is: claim and
+attempt are committed, only then is the request released (P4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from payouts import jobs
+from payouts.core.errors import InvariantError
+from payouts.core.items import State
+from payouts.core.outcomes import Answer
+from payouts.flows.record import Looked, Recorder, Submitted
+from payouts.providers.client import Client, Exchange, Permit
+from payouts.providers.connector import Sent
+from payouts.providers.strict import UnreadableError
+from payouts.store import bulk, lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from payouts.core.retry import RetryPolicy
+    from payouts.providers.client import Timeouts
+    from payouts.providers.connector import Connector
+    from payouts.store.engine import Database
+    from payouts.store.lanes import Claim, DueBatch, LookedItem
+    from payouts.vault import Vault
+
+__all__ = ["LaneOrder", "work_lane"]
+
+_GROUP = 64
+_WIRE = slice(-34, -2)  # the wire reference is the last member of every body; flows.load checks it
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOrder:
+    """What a lane is worked with; plain values and injected parts (P27).
+
+    Args:
+        exponents: decimals by currency.
+        send_by_s: an attempt's first byte leaves within this many seconds of its commit (P20).
+        horizon_s: the lane stays awake when something is due within it, else a job is scheduled.
+        stopping: asked before each claim; true after Ctrl-C.
+        draw: a number in [0, 1) for jitter.
+        reached: called at named points (a no-op; the crash journeys put failpoints there).
+    """
+
+    database: Database
+    connector: Connector
+    funding: str
+    policy: RetryPolicy
+    vault: Vault
+    exponents: Callable[[str], int]
+    timeouts: Timeouts
+    send_by_s: float = 15.0
+    horizon_s: float = 5.0
+    stopping: Callable[[], bool] = lambda: False
+    draw: Callable[[], float] = random.random
+    reached: Callable[[str], None] = lambda _point: None
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a turn hands to the senders."""
+
+    claims: list[Claim] = field(default_factory=list)
+    looks: list[LookedItem] = field(default_factory=list)
+    due_s: float | None = None
+
+
+async def work_lane(order: LaneOrder) -> list[str]:
+    """Work one lane until nothing is due within the horizon; returns alarms for the operator.
+
+    Returns at once where another worker holds the lane.
+    """
+    with ThreadPoolExecutor(1, "payouts-writer") as pool:
+        loop = asyncio.get_running_loop()
+        writer = await loop.run_in_executor(pool, _Writer, order)
+        try:
+            if not await loop.run_in_executor(pool, writer.start):
+                return []
+            connector = order.connector
+            async with Client(
+                connector.base_url,
+                headers=connector.headers,
+                connections=connector.capabilities.concurrency,
+                timeouts=order.timeouts,
+            ) as client:
+                await _Lane(order, writer, pool, client).run()
+            return writer.recorder.alarms
+        finally:
+            await loop.run_in_executor(pool, writer.close)
+
+
+class _Lane:
+    """The senders of a lane."""
+
+    def __init__(
+        self, order: LaneOrder, writer: _Writer, pool: ThreadPoolExecutor, client: Client
+    ) -> None:
+        self.order, self.writer, self.pool, self.client = order, writer, pool, client
+        self.answers: asyncio.Queue[Submitted | Looked] = asyncio.Queue()
+        self.gate = asyncio.Semaphore(order.connector.capabilities.concurrency)
+        self.open: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            group = [self.answers.get_nowait() for _ in range(min(_GROUP, self.answers.qsize()))]
+            turn = await loop.run_in_executor(self.pool, self.writer.turn, group, self._room())
+            sent_by = time.monotonic() + self.order.send_by_s
+            for claim in turn.claims:
+                self._start_claim(claim, sent_by)
+            for item in turn.looks:
+                self._start(self._look(item))
+            if self.open or not self.answers.empty():
+                await self._wait_for_answer()
+            elif self.order.stopping() or turn.due_s is None or turn.due_s > self.order.horizon_s:
+                if not turn.claims and not group:
+                    return
+            else:
+                await asyncio.sleep(max(turn.due_s, 0.005))
+
+    def _room(self) -> int:
+        """Batches that may be claimed now."""
+        if self.order.stopping():
+            return 0
+        facts = self.order.connector.capabilities
+        free = facts.concurrency - len(self.open)
+        return max(0, free if facts.per_request > 1 else min(free, 1))
+
+    async def _wait_for_answer(self) -> None:
+        while self.answers.empty():
+            done, _ = await asyncio.wait(self.open, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    def _start(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self.open.add(task)
+        task.add_done_callback(self.open.discard)
+
+    def _start_claim(self, claim: Claim, sent_by: float) -> None:
+        step = self.order.connector.capabilities.per_request
+        left = [-(-len(claim.members) // step)]
+        for start in range(0, len(claim.members), step):
+            places = range(start, min(start + step, len(claim.members)))
+            self._start(self._submit(claim, places, sent_by, left))
+
+    async def _submit(
+        self, claim: Claim, places: range, sent_by: float, left: list[int]
+    ) -> None:
+        connector = self.order.connector
+        bodies = claim.bodies[places.start : places.stop]
+        request = connector.submission(bodies, claim.key)
+        permit = Permit(claim.attempt_id, claim.fence, sent_by)
+        async with self.gate:
+            self.order.reached("before_send")
+            exchange = await self.client.send(request, permit)
+            self.order.reached("after_send")
+        left[0] -= 1
+        answer = connector.answer(exchange)
+        reading = None
+        if answer is Answer.READABLE:
+            sent = Sent(
+                [body[_WIRE].decode() for body in bodies],
+                claim.amounts[places.start : places.stop],
+                claim.currency,
+                self.order.exponents(claim.currency),
+            )
+            try:
+                reading = connector.read(exchange, sent)
+            except UnreadableError:
+                answer = Answer.UNCLEAR
+        self.answers.put_nowait(
+            Submitted(claim, places, exchange, answer, reading, left[0] == 0, _asked(exchange))
+        )
+
+    async def _look(self, item: LookedItem) -> None:
+        if item.ref is None:
+            self.answers.put_nowait(Looked(item, Exchange(detail="no id is known"), None))
+            return
+        connector = self.order.connector
+        async with self.gate:
+            exchange = await self.client.send(connector.poll(item.ref))
+        reading = None
+        if connector.answer(exchange) is Answer.READABLE:
+            wire = self.writer.wire_of(item)
+            exponent = self.order.exponents(item.currency)
+            try:
+                reading = connector.read_poll(
+                    exchange, Sent([wire], [item.amount_minor], item.currency, exponent)
+                )
+            except UnreadableError:
+                reading = None
+        self.answers.put_nowait(Looked(item, exchange, reading))
+
+
+def _asked(exchange: Exchange) -> float | None:
+    """`Retry-After` in seconds, from seconds or a date; nothing where it is neither."""
+    asked = (exchange.retry_after or "").strip()
+    if asked.isascii() and asked.isdigit():
+        return float(asked[:6])
+    try:
+        moment = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+class _Writer:
+    """The one connection of a lane and everything that is done with it."""
+
+    def __init__(self, order: LaneOrder) -> None:
+        self.order = order
+        facts = order.connector.capabilities
+        self.recorder = Recorder(
+            provider=order.connector.name,
+            funding=order.funding,
+            policy=order.policy,
+            idempotent=facts.idempotent,
+            draw=order.draw,
+            actor=f"worker:{order.connector.name}",
+        )
+        self.connection: Connection = order.database.engine.connect()
+        self.worker = 0
+        self.wires: dict[int, str] = {}
+
+    def start(self) -> bool:
+        """Take the lane and clear up after a worker that died; false where it is taken."""
+        if not lanes.try_lane(self.connection, self.order.connector.name, self.order.funding):
+            return False
+        self.worker = lanes.register_worker(self.connection)
+        return True
+
+    def close(self) -> None:
+        """Leave the lane: its locks go with the session, so the connection is really closed."""
+        self.connection.invalidate()
+        self.connection.close()
+
+    def turn(self, group: list[Submitted | Looked], room: int) -> _Turn:
+        """Record, sweep, claim: one transaction."""
+        order, name = self.order, self.order.connector.name
+        self.order.reached("before_turn")
+        with self.connection.begin():
+            unit = self.connection
+            self._sweep(unit)
+            self.recorder.record(
+                unit,
+                [answer for answer in group if isinstance(answer, Submitted)],
+                [answer for answer in group if isinstance(answer, Looked)],
+            )
+            made = _Turn()
+            if room and lanes.paused(unit, name, order.funding) is None:
+                made.claims = self._claim(unit, room)
+            if room and not made.claims:
+                made.looks = self._claim_looks(unit)
+            if not made.claims and not made.looks:
+                made.due_s = lanes.next_due(unit, name, order.funding)
+                if made.due_s is not None and made.due_s > order.horizon_s:
+                    later = datetime.now(UTC) + timedelta(seconds=made.due_s)
+                    jobs.enqueue_lanes(unit, [(name, order.funding)], at=later)
+        # From here on the attempts are on disk: only now may their requests leave (P4).
+        self.order.reached("after_turn")
+        return made
+
+    def wire_of(self, item: LookedItem) -> str:
+        """The wire reference of an item that is looked at."""
+        return self.wires[item.item_id]
+
+    def _claim_looks(self, unit: Connection) -> list[LookedItem]:
+        policy = self.order.policy
+        looks = lanes.claim_checks(
+            unit,
+            self.order.connector.name,
+            self.order.funding,
+            waits_s=[wait * policy.pace for wait in policy.checks_s],
+            limit=1 if self.order.connector.capabilities.per_request == 1 else 2,
+        )
+        missing = sorted({look.batch_id for look in looks if look.item_id not in self.wires})
+        if missing:
+            self.wires = {}
+            for batch_id in missing:
+                ids, bodies, _ = self._opened(unit, [batch_id])[batch_id]
+                self.wires.update(
+                    zip(ids, (body[_WIRE].decode() for body in bodies), strict=True)
+                )
+        return looks
+
+    # -- claims -----------------------------------------------------------------------------------
+
+    def _claim(self, unit: Connection, room: int) -> list[Claim]:
+        due = lanes.due_batches(unit, self.order.connector.name, self.order.funding, limit=room)
+        if not due:
+            return []
+        opened = self._opened(unit, [batch.batch_id for batch in due])
+        split = [batch.batch_id for batch in due if batch.split]
+        items = lanes.due_items(unit, split) if split else {}
+        posting = bulk.next_posting(unit)
+        claims = self._claim_whole(unit, [b for b in due if not b.split], opened, posting)
+        for batch in due:
+            if batch.split:
+                claims += self._claim_members(
+                    unit, batch, items.get(batch.batch_id, []), opened, posting
+                )
+        lanes.refresh_due(
+            unit,
+            [batch.batch_id for batch in due],
+            first_check_s=self.order.policy.check_wait(0),
+            unclear_s=self.order.policy.unclear_max_s * self.order.policy.pace,
+        )
+        return claims
+
+    def _opened(
+        self, unit: Connection, batch_ids: list[int]
+    ) -> dict[int, tuple[list[int], list[bytes], list[int]]]:
+        """Per batch: item keys, bodies, amounts; what was sealed is what is sent (P23)."""
+        made = {}
+        found = lanes.payloads(unit, batch_ids)
+        hashes = {
+            int(key): (int(lo), bytes(digest))
+            for key, lo, digest in unit.execute(
+                text("SELECT id, lo, payload_hash FROM batch WHERE id = ANY(:ids)"),
+                {"ids": batch_ids},
+            )
+        }
+        for batch_id, (sealed, amounts) in found.items():
+            plain = self.order.vault.open(batch_id, sealed)
+            lo, digest = hashes[batch_id]
+            if hashlib.sha256(plain).digest() != digest:
+                raise InvariantError(f"the payload of batch {batch_id} is not what was approved")
+            bodies = plain.split(b"\n")
+            made[batch_id] = (list(range(lo, lo + len(bodies))), bodies, amounts)
+        return made
+
+    def _claim_whole(
+        self,
+        unit: Connection,
+        due: list[DueBatch],
+        opened: dict[int, tuple[list[int], list[bytes], list[int]]],
+        posting: int,
+    ) -> list[Claim]:
+        rows = [
+            (b.batch_id, None, b.items, self._key(opened[b.batch_id][1]), b.payload_hash)
+            for b in due
+        ]
+        attempts = self._attempts(unit, rows)
+        claims = []
+        for before in (State.APPROVED, State.UNKNOWN):
+            chosen = [
+                (batch, attempt)
+                for batch, attempt in zip(due, attempts, strict=True)
+                if batch.base_state == before
+            ]
+            lanes.insert_batch_events(
+                unit,
+                posting=posting,
+                actor=self.recorder.actor,
+                before=before,
+                after=State.SENDING,
+                clouded=before is State.UNKNOWN,
+                batches=[
+                    (batch.batch_id, batch.base_seq + 1, attempt[0], None, None, None)
+                    for batch, attempt in chosen
+                ],
+            )
+            for batch, attempt in chosen:
+                ids, bodies, amounts = opened[batch.batch_id]
+                claims.append(
+                    Claim(
+                        batch.batch_id,
+                        *attempt,
+                        key=self._key(bodies),
+                        currency=batch.currency,
+                        whole=True,
+                        members=ids,
+                        seqs=[batch.base_seq + 1] * len(ids),
+                        tries=[batch.tries + 1] * len(ids),
+                        clouded=[before is State.UNKNOWN] * len(ids),
+                        amounts=amounts,
+                        bodies=bodies,
+                    )
+                )
+        return claims
+
+    def _claim_members(
+        self,
+        unit: Connection,
+        batch: DueBatch,
+        due: list[tuple[int, str, int, bool, int, str | None]],
+        opened: dict[int, tuple[list[int], list[bytes], list[int]]],
+        posting: int,
+    ) -> list[Claim]:
+        if not due:
+            return []
+        _, bodies, amounts = opened[batch.batch_id]
+        claims, rows = [], []
+        for part in _parts(due):
+            chosen = [bodies[item[0] - batch.lo] for item in part]
+            members = [item[0] for item in part]
+            digest = hashlib.sha256(b"\n".join(chosen)).digest()
+            key = self._key(chosen)
+            (attempt,) = self._attempts(unit, [(batch.batch_id, members, len(part), key, digest)])
+            claims.append(
+                Claim(
+                    batch.batch_id,
+                    *attempt,
+                    key=key,
+                    currency=batch.currency,
+                    whole=False,
+                    members=members,
+                    seqs=[seq + 1 for _, _, seq, _, _, _ in part],
+                    tries=[tries + 1 for _, _, _, _, tries, _ in part],
+                    clouded=[clouded for _, _, _, clouded, _, _ in part],
+                    amounts=[amounts[item - batch.lo] for item in members],
+                    bodies=chosen,
+                )
+            )
+            rows += [
+                (item, batch.batch_id, posting, attempt[0], state, "sending", seq + 1, tries + 1,
+                 clouded, self.recorder.actor)
+                for item, state, seq, clouded, tries, _ in part
+            ]
+        columns = (
+            "item_id", "batch_id", "posting", "attempt_id", "before", "after", "seq", "tries",
+            "clouded", "actor",
+        )
+        bulk.copy_rows(unit, "item_event", columns, rows)
+        return claims
+
+    def _attempts(
+        self, unit: Connection, rows: list[tuple[int, list[int] | None, int, str, bytes]]
+    ) -> list[tuple[int, int]]:
+        return lanes.open_attempts(
+            unit,
+            rows,
+            worker=self.worker,
+            send_by_s=self.order.send_by_s,
+            lease_s=self.order.send_by_s + self.order.timeouts.overall + 30.0,
+        )
+
+    @staticmethod
+    def _key(bodies: list[bytes]) -> str:
+        """The idempotency key of a request: its first item's wire reference and its length."""
+        return f"{bodies[0][_WIRE].decode()}-{len(bodies)}" if len(bodies) > 1 else bodies[0][_WIRE].decode()
+
+    # -- after a death ------------------------------------------------------------------------------
+
+    def _sweep(self, unit: Connection) -> None:
+        """Attempts without a living worker become unclear: nobody knows what they did."""
+        dead = lanes.expired_attempts(unit, self.order.connector.name, self.order.funding)
+        if not dead:
+            return
+        batches = sorted({batch for _, batch, _, _ in dead})
+        lanes.lock_batches(unit, batches)
+        posting = bulk.next_posting(unit)
+        lanes.unknown_after_death(
+            unit,
+            [attempt for attempt, _, _, _ in dead],
+            posting=posting,
+            actor=self.recorder.actor,
+            resend_s=self.order.policy.quiet_wait() if self.recorder.idempotent else None,
+            resends_max=self.order.policy.resends_max,
+        )
+        lanes.close_attempts(unit, [(attempt, "worker_lost", None) for attempt, _, _, _ in dead])
+        lanes.refresh_due(
+            unit,
+            batches,
+            first_check_s=self.order.policy.check_wait(0),
+            unclear_s=self.order.policy.unclear_max_s * self.order.policy.pace,
+        )
+
+
+def _parts(
+    due: list[tuple[int, str, int, bool, int, str | None]],
+) -> list[list[tuple[int, str, int, bool, int, str | None]]]:
+    """Due items as attempts: unclear ones apart from fresh ones, halves where one is poison."""
+    parts = []
+    for clouded in (False, True):
+        same = [item for item in due if item[3] is clouded]
+        size = 500
+        for item in same:
+            if item[5] is not None and item[5].startswith("bisect:"):
+                size = min(size, int(item[5].removeprefix("bisect:")))
+        parts += [same[start : start + size] for start in range(0, len(same), size)]
+    return parts

@@ -1,0 +1,571 @@
+"""Loading a payee file: read, check, claim, cut, seal, reserve; one transaction.
+
+The file is read from our own private copy. Every data line becomes one `line` row in the same
+transaction as the batches, so a crash leaves either the whole load or nothing (P2). Sending starts
+after the commit. `dry=True` does all of it and rolls back: that is `payouts plan`, so a plan
+cannot differ from the run it predicts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from payouts import intake, jobs
+from payouts.core.errors import FileRefusedError, InvariantError
+from payouts.core.problems import KINDS
+from payouts.flows import fund
+from payouts.flows.aggregate import aggregate
+from payouts.flows.cut import cut
+from payouts.flows.identity import with_content, with_references, with_wires
+from payouts.store import bulk, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from payouts.flows.identity import Signer
+    from payouts.intake import Chunk, Rules, Survey
+    from payouts.store.engine import Database
+    from payouts.vault import Vault
+
+__all__ = ["Encoder", "LoadOrder", "LoadResult", "load"]
+
+OUTCOMES = ("accepted", "rejected", "duplicate", "conflict", "quarantined")
+
+
+class Encoder(Protocol):
+    """What a load needs of a connector."""
+
+    encoder: str
+
+    def encode(self, items: pl.DataFrame) -> pl.Series:
+        """One JSON body per item."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """How a file is to be loaded; plain values.
+
+    Args:
+        payer: whose lines these are; part of every line's identity.
+        period: with the fingerprint, the identity of lines without a reference.
+        source_name: the file's name as the person knows it.
+        source_copy: our copy's path, relative to the project.
+        funding: the funding account that pays.
+        policy: `auto` approves at once, `person` waits.
+        actor: who loads, for the record.
+        aggregated: sum the lines of one payee into one payout.
+        reject_share_max: above this share of bad lines the whole file is held.
+        opening_minor: in the sandbox, what an account opens with per currency's major unit.
+        transform: a pipeline's own change of the canonical frame.
+        checked: callback with the lines checked so far.
+    """
+
+    payer: str
+    pipeline: str
+    period: str
+    source_name: str
+    source_copy: str
+    funding: str
+    policy: str
+    actor: str
+    slot: str | None = None
+    aggregated: bool = False
+    reject_share_max: float = 0.02
+    opening_minor: Mapping[str, int] | None = None
+    transform: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    checked: Callable[[int], None] = lambda _lines: None
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What a load did, or in a plan would do.
+
+    Args:
+        run_id: key of the run; of the earlier one where `known`.
+        known: these bytes were loaded before; nothing new was done.
+        counts: lines by outcome.
+        amounts: per currency and outcome, minor units of the lines whose amount is readable.
+        routes: provider, method, currency, items, amount_minor, batches.
+        problems: PROBLEMS frame of every rejected or warned line.
+        outcomes: line, outcome of every line that was not accepted.
+        short: per currency, what the funding account lacks.
+        opened: per currency, the opening transfer that the sandbox booked.
+        holds: (reason, detail) that keep the run from being sent.
+    """
+
+    run_id: int
+    known: bool = False
+    lines: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    amounts: pl.DataFrame = field(default_factory=pl.DataFrame)
+    routes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    problems: pl.DataFrame = field(default_factory=pl.DataFrame)
+    outcomes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    batches: int = 0
+    short: dict[str, int] = field(default_factory=dict)
+    opened: dict[str, int] = field(default_factory=dict)
+    holds: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _RolledBackError(Exception):
+    """Ends a dry unit."""
+
+
+def load(
+    database: Database,
+    survey: Survey,
+    rules: Rules,
+    order: LoadOrder,
+    *,
+    encoders: Mapping[str, Encoder],
+    batch_max: Mapping[str, int],
+    signer: Signer,
+    vault: Vault,
+    dry: bool = False,
+) -> LoadResult:
+    """Load a surveyed file.
+
+    Raises:
+        FileRefusedError: the file changed since it was surveyed, or no line of it is good.
+        InvariantError: a promise would have been broken; nothing was written.
+    """
+    result: LoadResult | None = None
+    try:
+        with database.unit() as unit, database.reading() as probe:
+            payer_id = runs.ensure_payer(unit, order.payer)
+            runs.lock_payer(unit, payer_id)
+            known = runs.source_run(unit, payer_id, survey.sha256)
+            if known is not None:
+                return LoadResult(known, known=True, lines=survey.lines)
+            loader = _Loader(
+                unit, probe, survey, rules, order, payer_id, encoders, batch_max, signer, vault
+            )
+            result = loader.run()
+            if dry:
+                raise _RolledBackError
+    except _RolledBackError:
+        pass
+    if result is None:
+        raise InvariantError("a load ended without a result")
+    return result
+
+
+class _Loader:
+    """One load in progress: chunk after chunk, with the database working one chunk behind."""
+
+    def __init__(
+        self,
+        unit: Connection,
+        probe: Connection,
+        survey: Survey,
+        rules: Rules,
+        order: LoadOrder,
+        payer_id: int,
+        encoders: Mapping[str, Encoder],
+        batch_max: Mapping[str, int],
+        signer: Signer,
+        vault: Vault,
+    ) -> None:
+        self.unit, self.probe = unit, probe
+        self.survey, self.rules, self.order = survey, rules, order
+        self.payer_id, self.encoders, self.batch_max = payer_id, encoders, batch_max
+        self.signer, self.vault = signer, vault
+        self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id))
+        self.line_lo = bulk.take_keys(unit, "line_seq", max(survey.lines, 1))
+        self.lines = 0
+        self.rest: pl.DataFrame | None = None
+        self.routes: list[pl.DataFrame] = []
+        self.amounts: list[pl.DataFrame] = []
+        self.problems: list[pl.DataFrame] = []
+        self.outcomes: list[pl.DataFrame] = []
+        self.counts = dict.fromkeys(OUTCOMES, 0)
+        self.totals: dict[str, int] = {}
+        self.batches = 0
+        self.accounts: dict[tuple[str, str], runs.BatchAccounts] = {}
+
+    def run(self) -> LoadResult:
+        with ThreadPoolExecutor(1, "payouts-copy") as pool:
+            behind: Future[None] | None = None
+            for chunk in intake.chunks(self.survey):
+                lines, items = self._accept(chunk)
+                self.order.checked(self.lines)
+                if behind is not None:
+                    behind.result()
+                behind = pool.submit(self._store, lines, items, last=False)
+            if behind is not None:
+                behind.result()
+            self._store(None, None, last=True)
+        return self._close()
+
+    # -- one chunk ------------------------------------------------------------------------------
+
+    def _accept(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The `line` rows of a chunk that are not accepted, and its accepted lines."""
+        canonical = chunk.lines
+        if self.order.transform is not None:
+            canonical = _transformed(canonical, self.order.transform)
+        checked = intake.check(canonical, self.rules)
+        problems = pl.concat([chunk.problems, checked.problems])
+        if problems.height:
+            self.problems.append(problems)
+        bad = problems.filter(pl.col("code").str.starts_with("E_")).select("line").unique()
+        good = checked.good.join(bad, on="line", how="anti", maintain_order="left")
+        good = with_references(with_content(good, self.vault), self.order.period)
+        verdicts = self._verdicts(canonical, good)
+        numbered = canonical.select("line").with_columns(
+            line_id=pl.int_range(pl.len(), dtype=pl.Int64) + self.line_lo + self.lines
+        )
+        self.lines += canonical.height
+        accepted = good.join(verdicts, on="line", how="anti", maintain_order="left").join(
+            numbered, on="line", how="left", maintain_order="left"
+        )
+        refused = self._refused(canonical, good, numbered, verdicts, problems)
+        return refused, accepted
+
+    def _verdicts(self, canonical: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
+        """line, outcome, item_id of good lines that are not to be paid again."""
+        inside = self.survey.duplicates.mark(canonical).select(
+            "line",
+            pl.col("verdict").replace({"repeated_without_reference": "quarantined"}).alias("outcome"),
+            pl.lit(None, pl.Int64).alias("item_id"),
+        )
+        known = runs.claimed(self.probe, self.payer_id, good["reference"])
+        before = good.join(known, on="reference", how="inner").select(
+            "line",
+            pl.when(pl.col("content") == pl.col("known_content"))
+            .then(pl.lit("duplicate"))
+            .otherwise(pl.lit("conflict"))
+            .alias("outcome"),
+            pl.col("known_item").alias("item_id"),
+        )
+        earlier = before.join(inside, on="line", how="anti")
+        inside = inside.join(good, on="line", how="semi")
+        return pl.concat([inside, earlier]).unique("line")
+
+    def _refused(
+        self,
+        canonical: pl.DataFrame,
+        good: pl.DataFrame,
+        numbered: pl.DataFrame,
+        verdicts: pl.DataFrame,
+        problems: pl.DataFrame,
+    ) -> pl.DataFrame:
+        codes = problems.group_by("line", maintain_order=True).agg(
+            pl.col("code").unique(maintain_order=True).str.join(" ").alias("codes")
+        )
+        rows = (
+            numbered.join(good.select("line", "amount_minor", "content"), on="line", how="left")
+            .join(canonical.select("line", "reference", "currency"), on="line", how="left")
+            .join(verdicts, on="line", how="left")
+            .join(codes, on="line", how="left", maintain_order="left")
+            .filter(pl.col("outcome").is_not_null() | pl.col("amount_minor").is_null())
+            .with_columns(outcome=pl.col("outcome").fill_null("rejected"))
+        )
+        if rows.height:
+            self.outcomes.append(rows.select("line", "outcome"))
+            self.amounts.append(rows.select("outcome", "currency", "amount_minor"))
+            for outcome, count in rows["outcome"].value_counts().iter_rows():
+                self.counts[outcome] += count
+        return rows.select(
+            pl.col("line_id").alias("id"),
+            pl.lit(self.run_id).alias("run_id"),
+            pl.col("line").alias("number"),
+            "outcome",
+            pl.lit(self.payer_id).alias("payer_id"),
+            pl.col("reference").str.head(200),
+            "item_id",
+            "amount_minor",
+            pl.when(pl.col("amount_minor").is_not_null()).then("currency").alias("currency"),
+            "content",
+            "codes",
+        )
+
+    # -- the database, one chunk behind -----------------------------------------------------------
+
+    def _store(
+        self, refused: pl.DataFrame | None, accepted: pl.DataFrame | None, *, last: bool
+    ) -> None:
+        if refused is not None:
+            bulk.copy(self.unit, "line", refused)
+        waiting = [frame for frame in (self.rest, accepted) if frame is not None]
+        if not waiting:
+            return
+        lines = pl.concat(waiting)
+        if self.order.aggregated:
+            self.rest = lines
+            if last:
+                items, members = aggregate(lines)
+                self._place(items, lines, members)
+            return
+        chosen, self.rest = cut(lines, self.batch_max, last=last)
+        if chosen.height:
+            self._place_cut(chosen, chosen.select("line_id", "reference"), chosen)
+
+    def _place(self, items: pl.DataFrame, lines: pl.DataFrame, members: pl.DataFrame) -> None:
+        chosen, _ = cut(items, self.batch_max, last=True)
+        self._place_cut(chosen, members, lines)
+
+    def _place_cut(self, chosen: pl.DataFrame, members: pl.DataFrame, lines: pl.DataFrame) -> None:
+        """Give keys, write items, batches and sealed payloads, then the accepted lines."""
+        item_lo = bulk.take_keys(self.unit, "item_seq", chosen.height)
+        batch_count = int(chosen["batch"].tail(1).item()) + 1
+        batch_lo = bulk.take_keys(self.unit, "batch_seq", batch_count)
+        items = with_wires(chosen, signer=self.signer, payer=self.order.payer).with_columns(
+            (pl.int_range(pl.len(), dtype=pl.Int64) + item_lo).alias("item_id"),
+            (pl.col("batch") + batch_lo).alias("batch_id"),
+        )
+        if "lines" not in items.columns:
+            items = items.with_columns(lines=pl.lit(1, pl.Int64))
+        items = self._encoded(items)
+        self._batches(items)
+        hashes = self.vault.blind_index(items["account"].fill_null("").to_list())
+        bulk.copy(
+            self.unit,
+            "item",
+            items.select(
+                pl.col("item_id").alias("id"),
+                "batch_id",
+                "line_id",
+                "amount_minor",
+                "wire_prefix",
+                pl.Series("account_hash", hashes, dtype=pl.Int64),
+                "lines",
+                "account_last4",
+            ),
+        )
+        self._accepted_lines(items, members, lines)
+        self.routes.append(
+            items.group_by("provider", "method", "currency").agg(
+                pl.len().alias("items"), pl.col("amount_minor").sum()
+            )
+        )
+        self.batches += batch_count
+
+    def _encoded(self, items: pl.DataFrame) -> pl.DataFrame:
+        """Add `body`: the bytes that will be sent, by the connector of each provider."""
+        parts = [
+            part.with_columns(body=self.encoders[str(provider)].encode(part))
+            for (provider,), part in items.group_by("provider", maintain_order=True)
+        ]
+        return pl.concat(parts).sort("item_id")
+
+    def _batches(self, items: pl.DataFrame) -> None:
+        batches = items.group_by("batch_id", maintain_order=True).agg(
+            pl.col("item_id").min().alias("lo"),
+            pl.col("item_id").max().alias("hi"),
+            pl.col("provider", "currency", "due_date").first(),
+            pl.len().cast(pl.Int64).alias("items"),
+            pl.col("amount_minor").sum(),
+            pl.col("body").str.join("\n"),
+        )
+        bodies = [body.encode() for body in batches["body"].to_list()]
+        digests = [hashlib.sha256(body).digest() for body in bodies]
+        keys = [
+            self._account_keys(provider, currency)
+            for provider, currency in batches.select("provider", "currency").iter_rows()
+        ]
+        runs.insert_batches(
+            self.unit,
+            batches.select(
+                pl.col("batch_id").alias("id"),
+                pl.lit(self.run_id).alias("run_id"),
+                "lo",
+                "hi",
+                "provider",
+                pl.lit(self.order.funding).alias("funding"),
+                "currency",
+                "due_date",
+                "items",
+                "amount_minor",
+                pl.Series("funding_id", [key.funding for key in keys]),
+                pl.Series("reserved_id", [key.reserved for key in keys]),
+                pl.Series("in_transit_id", [key.in_transit for key in keys]),
+                pl.Series("paid_id", [key.paid for key in keys]),
+                pl.Series("payload_hash", digests, dtype=pl.Binary),
+            ),
+        )
+        sealed = [
+            (batch_id, self.encoders[provider].encoder, *self.vault.seal(batch_id, body))
+            for batch_id, provider, body in zip(
+                batches["batch_id"].to_list(), batches["provider"].to_list(), bodies, strict=True
+            )
+        ]
+        columns = ("batch_id", "encoder", "key_id", "data_key", "body")
+        bulk.copy_rows(self.unit, "batch_payload", columns, sealed)
+
+    def _account_keys(self, provider: str, currency: str) -> runs.BatchAccounts:
+        if (provider, currency) not in self.accounts:
+            self.accounts[provider, currency] = runs.ensure_accounts(
+                self.unit,
+                funding=self.order.funding,
+                run=str(self.run_id),
+                provider=provider,
+                currency=currency,
+            )
+        return self.accounts[provider, currency]
+
+    def _accepted_lines(
+        self, items: pl.DataFrame, members: pl.DataFrame, lines: pl.DataFrame
+    ) -> None:
+        paid = members.join(
+            items.select(pl.col("reference"), "item_id"), on="reference", how="left",
+            maintain_order="left",
+        ).select("line_id", "item_id")
+        rows = lines.join(paid, on="line_id", how="left", maintain_order="left")
+        if rows["item_id"].null_count() or int(rows["amount_minor"].sum()) != int(
+            items["amount_minor"].sum()
+        ):
+            raise InvariantError("the accepted lines and their items do not add up")
+        self.counts["accepted"] += rows.height
+        for currency, amount in rows.group_by("currency").agg(pl.col("amount_minor").sum()).rows():
+            self.totals[currency] = self.totals.get(currency, 0) + amount
+        bulk.copy(
+            self.unit,
+            "line",
+            rows.select(
+                pl.col("line_id").alias("id"),
+                pl.lit(self.run_id).alias("run_id"),
+                pl.col("line").alias("number"),
+                pl.lit("accepted").alias("outcome"),
+                pl.lit(self.payer_id).alias("payer_id"),
+                "reference",
+                "item_id",
+                "amount_minor",
+                "currency",
+                "content",
+            ),
+        )
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def _close(self) -> LoadResult:
+        if self.lines != self.survey.lines or self.lines != sum(self.counts.values()):
+            raise InvariantError(
+                f"{self.survey.lines} lines were counted, {self.lines} read and"
+                f" {sum(self.counts.values())} accounted for"
+            )
+        counts = {outcome: count for outcome, count in self.counts.items() if count}
+        runs.close_load(
+            self.unit,
+            self.run_id,
+            lines=(self.line_lo, self.line_lo + self.lines - 1),
+            read=self.lines,
+            counts=counts,
+            totals=self.totals,
+        )
+        result = LoadResult(
+            self.run_id,
+            lines=self.lines,
+            counts=counts,
+            totals=self.totals,
+            amounts=_summed(self.amounts),
+            routes=_routes(self.routes),
+            problems=pl.concat(self.problems) if self.problems else intake.no_problems(),
+            outcomes=pl.concat(self.outcomes) if self.outcomes else _NO_OUTCOMES,
+            batches=self.batches,
+        )
+        if not counts.get("accepted"):
+            if counts.get("rejected"):
+                raise FileRefusedError(
+                    f"all {counts['rejected']} payable lines of {self.order.source_name} are"
+                    " rejected; nothing was stored or sent",
+                    hint="Repair the lines named in the reject file and drop it again.",
+                    code="E_FILE_ALL_REJECTED",
+                )
+            return result
+        self._release(result)
+        return result
+
+    def _release(self, result: LoadResult) -> None:
+        """Book the sandbox's opening transfers, open holds, or approve and enqueue."""
+        if self.order.opening_minor is not None:
+            for currency in sorted(self.totals):
+                amount = fund.open_account(
+                    self.unit, self.order.funding, currency, self.order.opening_minor[currency]
+                )
+                if amount:
+                    result.opened[currency] = amount
+        rejected = result.counts.get("rejected", 0)
+        if rejected > self.order.reject_share_max * self.lines:
+            share = f"{100 * rejected / self.lines:.1f} % of the lines are rejected"
+            result.holds.append(("rejects", share))
+        twins = runs.lookalikes(self.unit, self.run_id)
+        if twins:
+            result.holds.append(("lookalike", f"same totals and count as run {twins[0]}"))
+        result.short = runs.shortfall(self.unit, self.run_id)
+        if result.short:
+            result.holds.append(("funds", ", ".join(sorted(result.short))))
+        for reason, detail in result.holds:
+            runs.hold(
+                self.unit, self.run_id, reason=reason, detail=detail, actor=self.order.actor
+            )
+        if self.order.policy == "auto" and not result.short:
+            runs.approve(self.unit, self.run_id, actor=self.order.actor)
+            jobs.enqueue_lanes(self.unit, runs.lanes(self.unit, self.run_id))
+
+
+_NO_OUTCOMES = pl.DataFrame(schema={"line": pl.Int64, "outcome": pl.String})
+
+
+def _new_run(survey: Survey, order: LoadOrder, payer_id: int) -> runs.NewRun:
+    return runs.NewRun(
+        payer_id=payer_id,
+        pipeline=order.pipeline,
+        slot=order.slot,
+        period=order.period,
+        source_name=order.source_name,
+        source_copy=order.source_copy,
+        source_sha256=survey.sha256,
+        source_bytes=survey.size,
+        funding=order.funding,
+        policy=order.policy,
+        detected={"kind": survey.kind, "notes": list(survey.notes)},
+    )
+
+
+def _transformed(
+    lines: pl.DataFrame, transform: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """A pipeline may change values, never which lines there are (P2)."""
+    changed = transform(lines)
+    if changed.schema != lines.schema or not changed["line"].equals(lines["line"]):
+        raise FileRefusedError(
+            "the pipeline's transform added, dropped or reordered lines or columns",
+            hint="Let it change values only; every line of a file must stay accounted for.",
+            code="E_TRANSFORM",
+        )
+    return changed
+
+
+def _summed(amounts: list[pl.DataFrame]) -> pl.DataFrame:
+    if not amounts:
+        return pl.DataFrame(schema={"outcome": pl.String, "currency": pl.String})
+    return (
+        pl.concat(amounts).group_by("outcome", "currency").agg(pl.col("amount_minor").sum(), pl.len())
+    ).sort("outcome", "currency")
+
+
+def _routes(routes: list[pl.DataFrame]) -> pl.DataFrame:
+    if not routes:
+        return pl.DataFrame(schema={"provider": pl.String, "method": pl.String})
+    return (
+        pl.concat(routes)
+        .group_by("provider", "method", "currency")
+        .agg(pl.col("items").sum(), pl.col("amount_minor").sum())
+        .sort("provider", "currency", "method")
+    )
+
+
+def explained(code: str) -> str:
+    """The one-sentence meaning of a problem code."""
+    kind = KINDS.get(code)
+    return kind.message if kind else code

@@ -1,0 +1,443 @@
+"""Recording a turn: what answers and looks mean is appended, in one transaction.
+
+Everything is columns: one frame per turn, one COPY of events, whatever the number of items. The
+frame that stands in the middle has one row per item that got an answer:
+
+```
+item_id batch_id attempt_id evidence_id seq tries   Int64
+clouded  Boolean   an earlier attempt is unclear
+verdict  String    core.outcomes.Verdict
+found    Boolean   the answer is the payment itself
+ref, status, code  String
+due_at   Datetime  when the item is due again, for the states that are
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+from sqlalchemy import text
+
+from payouts.core.decisions import after_look, after_submission
+from payouts.core.items import Move, State
+from payouts.core.outcomes import Answer, Failure, Verdict
+from payouts.store import bulk, lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from payouts.core.retry import RetryPolicy
+    from payouts.providers.client import Exchange
+    from payouts.providers.connector import Reading
+    from payouts.store.lanes import Claim, LookedItem
+
+__all__ = ["Looked", "Recorder", "Submitted"]
+
+_WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "item_id": pl.Int64,
+    "batch_id": pl.Int64,
+    "attempt_id": pl.Int64,
+    "evidence_id": pl.Int64,
+    "seq": pl.Int64,
+    "tries": pl.Int64,
+    "clouded": pl.Boolean,
+    "verdict": pl.String,
+    "found": pl.Boolean,
+    "ref": pl.String,
+    "status": pl.String,
+    "code": pl.String,
+    "due_at": pl.Datetime("us", "UTC"),
+}
+_BISECT = "bisect:"
+_UNSENT = frozenset({Failure.SEND_BY_PASSED, Failure.NOTHING_SENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to one request of a claim.
+
+    Args:
+        places: positions of the request's items in the claim.
+        reading: what a readable answer says; none where it said nothing that can be read.
+        done: no further request of the claim is open.
+        retry_after_s: what the provider asked for.
+    """
+
+    claim: Claim
+    places: range
+    exchange: Exchange
+    answer: Answer
+    reading: Reading | None
+    done: bool
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The answer to one look at an item by the provider's id."""
+
+    item: LookedItem
+    exchange: Exchange
+    reading: Reading | None
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes what a lane's answers mean.
+
+    Args:
+        draw: a number in [0, 1) for jitter.
+        idempotent: a clouded item may be sent again under its key.
+        alarms: sentences for the operator, collected.
+    """
+
+    provider: str
+    funding: str
+    policy: RetryPolicy
+    idempotent: bool
+    draw: Callable[[], float]
+    actor: str = "worker"
+    alarms: list[str] = field(default_factory=list)
+    settled: int = 0
+
+    def record(
+        self, unit: Connection, submitted: Sequence[Submitted], looked: Sequence[Looked]
+    ) -> None:
+        """Append what these answers mean; called inside the turn's transaction."""
+        if not submitted and not looked:
+            return
+        touched = {s.claim.batch_id for s in submitted} | {look.item.batch_id for look in looked}
+        lanes.lock_batches(unit, sorted(touched))
+        at = lanes.now(unit)
+        posting = bulk.next_posting(unit)
+        if submitted:
+            self._submissions(unit, submitted, at, posting)
+        if looked:
+            self._looks(unit, looked, at, posting)
+        lanes.refresh_due(
+            unit,
+            sorted(touched),
+            first_check_s=self.policy.check_wait(0),
+            unclear_s=self.policy.unclear_max_s * self.policy.pace,
+        )
+
+    # -- submissions ------------------------------------------------------------------------------
+
+    def _submissions(
+        self, unit: Connection, submitted: Sequence[Submitted], at: datetime, posting: int
+    ) -> None:
+        live = lanes.live_attempts(
+            unit, sorted({(s.claim.attempt_id, s.claim.fence) for s in submitted})
+        )
+        proofs = lanes.insert_evidence(unit, [self._proof(s) for s in submitted])
+        whole: dict[tuple[State, bool], list[tuple[int, int, int | None, int | None, str | None, datetime | None]]] = {}
+        wide: dict[str, list[object]] = {name: [] for name in _WIDE}
+        for answer, proof in zip(submitted, proofs, strict=True):
+            if answer.claim.attempt_id not in live:
+                self._stale(unit, answer)
+                continue
+            if answer.answer is Answer.CONFIGURATION or answer.exchange.status == 402:  # noqa: PLR2004  the status itself
+                lanes.pause(unit, self.provider, self.funding, _said(answer.exchange))
+            row = self._as_whole(answer, proof, at)
+            if row is not None:
+                after, clouded, event = row
+                whole.setdefault((after, clouded), []).append(event)
+            else:
+                self._widen(wide, answer, proof, at)
+        for (after, clouded), events in whole.items():
+            lanes.insert_batch_events(
+                unit,
+                posting=posting,
+                actor=self.actor,
+                before=State.SENDING,
+                after=after,
+                clouded=clouded,
+                batches=events,
+            )
+        frame = pl.DataFrame(wide, schema=_WIDE)
+        frame = self._mapped(unit, frame)
+        _append(unit, _events(frame), posting=posting, actor=self.actor)
+        self.settled += frame.filter(pl.col("verdict") == Verdict.SETTLED).height
+        lanes.close_attempts(
+            unit,
+            [
+                (s.claim.attempt_id, s.answer.name.lower(), s.exchange.status or None)
+                for s in submitted
+                if s.done and s.claim.attempt_id in live
+            ],
+        )
+
+    def _proof(self, answer: Submitted) -> dict[str, object]:
+        readable = answer.reading is not None
+        body = answer.exchange.body
+        return {
+            "kind": "reply",
+            "provider": self.provider,
+            "batch_id": answer.claim.batch_id,
+            "attempt_id": answer.claim.attempt_id,
+            "item_id": answer.claim.members[answer.places[0]] if len(answer.places) == 1 else None,
+            "http_status": answer.exchange.status or None,
+            "sha256": hashlib.sha256(body).digest() if body else None,
+            "bytes": len(body),
+            "excerpt": None if readable else _said(answer.exchange),
+        }
+
+    def _stale(self, unit: Connection, answer: Submitted) -> None:
+        """A reply under a void fence writes no outcome; its ids let a look find the payments."""
+        self.alarms.append(f"a late reply to attempt {answer.claim.attempt_id} was kept as evidence")
+        if answer.reading is not None:
+            found = [
+                (answer.claim.members[place], ref)
+                for place, ref in zip(answer.places, answer.reading.refs, strict=True)
+                if ref is not None
+            ]
+            lanes.map_refs(unit, self.provider, [i for i, _ in found], [r for _, r in found])
+
+    def _as_whole(
+        self, answer: Submitted, proof: int, at: datetime
+    ) -> tuple[State, bool, tuple[int, int, int | None, int | None, str | None, datetime | None]] | None:
+        """One row for a batch that moves as one: not executed, or unclear, with no item named."""
+        claim = answer.claim
+        if not claim.whole or len(answer.places) != len(claim.members):
+            return None
+        if answer.reading is not None and answer.answer is Answer.READABLE:
+            return None
+        verdict = _verdict(answer)
+        if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):
+            return None
+        if self._exhausted(answer, claim.tries[0]):
+            return None
+        (after,) = after_submission(verdict, clouded=claim.clouded[0], found=False)
+        due = self._due(after, answer, claim.tries[0], at)
+        event = (claim.batch_id, claim.seqs[0] + 1, claim.attempt_id, proof, _said(answer.exchange), due)
+        return after, after is State.UNKNOWN, event
+
+    def _widen(
+        self, wide: dict[str, list[object]], answer: Submitted, proof: int, at: datetime
+    ) -> None:
+        claim, places = answer.claim, answer.places
+        span = slice(places.start, places.stop)
+        count = len(places)
+        tries = claim.tries[span]
+        if answer.reading is not None:
+            reading = answer.reading
+            verdicts = [str(v) for v in reading.verdicts]
+            refs, statuses, codes = reading.refs, reading.statuses, reading.codes
+            if reading.strangers:
+                self.alarms.append(
+                    f"{len(reading.strangers)} unknown references in the reply to attempt"
+                    f" {claim.attempt_id}"
+                )
+        else:
+            verdict = _verdict(answer)
+            if _poisoned(answer) and count == 1 or self._exhausted(answer, max(tries)):
+                verdict = Verdict.REJECTED
+            verdicts = [str(verdict)] * count
+            refs, statuses = [None] * count, [None] * count
+            codes = [self._code(answer, count)] * count
+        wide["item_id"] += claim.members[span]
+        wide["batch_id"] += [claim.batch_id] * count
+        wide["attempt_id"] += [claim.attempt_id] * count
+        wide["evidence_id"] += [proof] * count
+        wide["seq"] += claim.seqs[span]
+        wide["tries"] += tries
+        wide["clouded"] += claim.clouded[span]
+        wide["verdict"] += verdicts
+        wide["found"] += [ref is not None for ref in refs]
+        wide["ref"] += refs
+        wide["status"] += statuses
+        wide["code"] += codes
+        again = {str(Verdict.NOT_EXECUTED), str(Verdict.UNCLEAR), str(Verdict.REJECTED)}
+        wide["due_at"] += [
+            self._item_due(verdict, clouded, answer, tried, at) if verdict in again else None
+            for verdict, clouded, tried in zip(verdicts, claim.clouded[span], tries, strict=True)
+        ]
+
+    def _code(self, answer: Submitted, count: int) -> str:
+        if _poisoned(answer) and count > 1:
+            return f"{_BISECT}{(count + 1) // 2}"
+        return _said(answer.exchange)
+
+    def _exhausted(self, answer: Submitted, tries: int) -> bool:
+        return (
+            _verdict(answer) is Verdict.NOT_EXECUTED
+            and answer.answer is Answer.NOT_EXECUTED
+            and answer.exchange.failure not in _UNSENT
+            and tries >= self.policy.tries_max
+        )
+
+    def _item_due(
+        self, verdict: str, clouded: bool, answer: Submitted, tries: int, at: datetime  # noqa: FBT001  a column's value
+    ) -> datetime | None:
+        after = after_submission(Verdict(verdict), clouded=clouded, found=False)[-1]
+        return self._due(after, answer, tries, at)
+
+    def _due(
+        self, after: State, answer: Submitted, tries: int, at: datetime
+    ) -> datetime | None:
+        if after is State.APPROVED:
+            if answer.exchange.failure in _UNSENT or _poisoned(answer):
+                return at
+            wait = self.policy.resend_wait(
+                tries=tries, spread=self.draw(), retry_after_s=answer.retry_after_s
+            )
+            return at + timedelta(seconds=wait)
+        if after is State.UNKNOWN and self.may_resend(tries):
+            return at + timedelta(seconds=self.policy.quiet_wait())
+        return None
+
+    def may_resend(self, tries: int) -> bool:
+        """Whether a clouded item that was sent `tries` times may be sent again under its key."""
+        return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=0.0)
+
+    def _mapped(self, unit: Connection, frame: pl.DataFrame) -> pl.DataFrame:
+        """Store the provider's ids; an id that contradicts what is known makes a mismatch."""
+        known = frame.filter(pl.col("ref").is_not_null())
+        wrong = lanes.map_refs(
+            unit, self.provider, known["item_id"].to_list(), known["ref"].to_list()
+        )
+        if not wrong:
+            return frame
+        self.alarms.append(f"{self.provider} gave {len(wrong)} payment ids that contradict others")
+        clash = pl.col("item_id").is_in(sorted(wrong))
+        return frame.with_columns(
+            verdict=pl.when(clash).then(pl.lit(str(Verdict.MISMATCH))).otherwise("verdict"),
+            code=pl.when(clash).then(pl.lit("payment_id_differs")).otherwise("code"),
+        )
+
+    # -- looks ------------------------------------------------------------------------------------
+
+    def _looks(
+        self, unit: Connection, looked: Sequence[Looked], at: datetime, posting: int
+    ) -> None:
+        present = {
+            int(key): (State(state), int(seq), bool(clouded))
+            for key, state, seq, clouded in unit.execute(
+                text("SELECT id, state, seq, clouded FROM item_now WHERE id = ANY(:ids)"),
+                {"ids": [look.item.item_id for look in looked]},
+            )
+        }
+        moving = []
+        for look in looked:
+            state, seq, _ = present[look.item.item_id]
+            verdict, status, code = _look_says(look, self)
+            moves = after_look(verdict, state) if verdict is not None else ()
+            if moves:
+                moving.append((look, state, seq, moves, status, code))
+        proofs = lanes.insert_evidence(unit, [self._look_proof(row[0]) for row in moving])
+        rows: list[tuple[object, ...]] = []
+        for (look, state, seq, moves, status, code), proof in zip(moving, proofs, strict=True):
+            before = state
+            for after in moves:
+                seq += 1  # noqa: PLW2901  counted on through the item's moves
+                rows.append(
+                    (look.item.item_id, look.item.batch_id, proof, seq, before, after,
+                     look.item.tries, Move.find(before, after).clouds, code, status)
+                )
+                before = after
+            self.settled += moves[-1] is State.SETTLED
+        columns = (
+            "item_id", "batch_id", "evidence_id", "seq", "before", "after", "tries", "clouded",
+            "code", "provider_status",
+        )
+        bulk.copy_rows(
+            unit,
+            "item_event",
+            (*columns, "posting", "actor", "at"),
+            [(*row, posting, self.actor, at) for row in rows],
+        )
+
+    def _look_proof(self, look: Looked) -> dict[str, object]:
+        body = look.exchange.body
+        return {
+            "kind": "lookup" if look.exchange.status else "lease",
+            "provider": self.provider,
+            "batch_id": look.item.batch_id,
+            "attempt_id": None,
+            "item_id": look.item.item_id,
+            "http_status": look.exchange.status or None,
+            "sha256": hashlib.sha256(body).digest() if body else None,
+            "bytes": len(body),
+            "excerpt": None if look.reading is not None else _said(look.exchange),
+        }
+
+
+def _look_says(
+    look: Looked, recorder: Recorder
+) -> tuple[Verdict | None, str | None, str | None]:
+    """What a look brought: nothing for an answer that says nothing, else the item's verdict."""
+    if look.reading is not None:
+        reading = look.reading
+        return reading.verdicts[0], reading.statuses[0], reading.codes[0]
+    if look.item.ref is None and look.item.state == State.UNKNOWN:
+        stuck = not recorder.may_resend(look.item.tries)
+        if stuck and (recorder.idempotent or recorder.policy.gives_up_unclear(look.item.age_s)):
+            return Verdict.MISMATCH, None, "no_evidence"
+    return None, None, None
+
+
+def _verdict(answer: Submitted) -> Verdict:
+    """The verdict on all items of an answer that names none of them."""
+    match answer.answer:
+        case Answer.NOT_EXECUTED | Answer.CONFIGURATION | Answer.POISONED:
+            return Verdict.NOT_EXECUTED
+        case Answer.REJECTED:
+            return Verdict.REJECTED
+        case _:
+            return Verdict.UNCLEAR
+
+
+def _poisoned(answer: Submitted) -> bool:
+    return answer.answer is Answer.POISONED
+
+
+def _said(exchange: Exchange) -> str:
+    """A stable word for what came back; never a body, which may hold account data."""
+    if exchange.failure is not None:
+        return str(exchange.failure)
+    return f"http_{exchange.status}"
+
+
+def _events(frame: pl.DataFrame) -> pl.DataFrame:
+    """`item_event` rows of the answers: one or two per item, by `core.decisions`."""
+    parts = []
+    for key, part in frame.group_by("verdict", "clouded", "found", maintain_order=True):
+        verdict, clouded, found = key
+        before = State.SENDING
+        moves = after_submission(Verdict(str(verdict)), clouded=bool(clouded), found=bool(found))
+        for step, after in enumerate(moves, start=1):
+            parts.append(
+                part.select(
+                    "item_id",
+                    "batch_id",
+                    "attempt_id",
+                    "evidence_id",
+                    (pl.col("due_at") if step == len(moves) else pl.lit(None, _WIDE["due_at"])).alias("due_at"),
+                    pl.lit(str(before)).alias("before"),
+                    pl.lit(str(after)).alias("after"),
+                    pl.col("seq") + step,
+                    "tries",
+                    pl.lit(Move.find(before, after).clouds).alias("clouded"),
+                    "code",
+                    pl.col("status").alias("provider_status"),
+                )
+            )
+            before = after
+    return pl.concat(parts).sort("item_id", "seq") if parts else pl.DataFrame()
+
+
+def _append(unit: Connection, events: pl.DataFrame, *, posting: int, actor: str) -> None:
+    if events.is_empty():
+        return
+    bulk.copy(
+        unit,
+        "item_event",
+        events.with_columns(posting=pl.lit(posting), actor=pl.lit(actor)),
+    )

@@ -1,0 +1,55 @@
+"""Jobs: the names of the queue's tasks, and how one is put there.
+
+A job is enqueued on the connection of the transaction that writes the rows it is about, so there
+is never a job without its rows or rows without their job. Which flow runs under a name is
+`worker`'s business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import procrastinate
+from sqlalchemy import text
+
+from payouts.store.engine import driver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+__all__ = ["LANE_QUEUE", "WORK_LANE", "enqueue_lanes", "open_lanes"]
+
+WORK_LANE = "payouts.work_lane"
+LANE_QUEUE = "lanes"
+
+_app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+
+def enqueue_lanes(
+    unit: Connection, lanes: Sequence[tuple[str, str]], *, at: datetime | None = None
+) -> None:
+    """One job per (provider, funding account), in this transaction.
+
+    A job too many is harmless: a lane that is being worked already lets the newcomer go.
+    """
+    raw = driver(unit)
+    for provider, funding in lanes:
+        task = _app.configure_task(
+            WORK_LANE, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw
+        )
+        task.defer(provider=provider, funding=funding)
+
+
+def open_lanes(unit: Connection) -> list[tuple[str, str]]:
+    """Lanes with anything still to be sent, looked at, or swept up after a crash."""
+    rows = unit.execute(
+        text(
+            "SELECT DISTINCT provider, funding FROM batch b WHERE send_at IS NOT NULL"
+            " OR check_at IS NOT NULL OR EXISTS (SELECT FROM attempt a WHERE a.batch_id = b.id"
+            " AND a.closed_at IS NULL) ORDER BY 1, 2"
+        )
+    )
+    return [(provider, funding) for provider, funding in rows]

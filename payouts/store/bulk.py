@@ -1,0 +1,97 @@
+"""Many rows at once: COPY in, and the few set-based statements that go with it.
+
+Every function takes the unit's connection, so what it writes commits or vanishes with the rest.
+Frames are plain values here: each function names the columns it takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+from psycopg import sql
+from sqlalchemy import text
+
+from payouts.store.engine import driver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+__all__ = ["copy", "copy_rows", "next_posting", "read", "take_keys"]
+
+_PIECE = 1 << 20
+
+
+def copy(connection: Connection, table: str, frame: pl.DataFrame) -> None:
+    """COPY a frame into `table`; its columns are named like the table's.
+
+    Binary columns become `bytea`, null stays NULL; text must not be empty (it would be NULL).
+    """
+    if frame.is_empty():
+        return
+    frame = frame.with_columns(
+        pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype == pl.Binary
+    )
+    data = frame.write_csv(
+        include_header=False, quote_style="necessary", datetime_format="%Y-%m-%dT%H:%M:%S%.6f%:z"
+    ).encode()
+    with _copying(connection, table, frame.columns, "FORMAT csv") as out:
+        for start in range(0, len(data), _PIECE):
+            out.write(data[start : start + _PIECE])
+
+
+def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """COPY rows of Python values (hundreds, e.g. sealed blobs of the batches of a chunk)."""
+    if not rows:
+        return
+    with _copying(connection, table, columns, "") as out:
+        for row in rows:
+            out.write_row(row)
+
+
+def _copying(connection: Connection, table: str, columns: Sequence[str], options: str):  # noqa: ANN202  psycopg's own context manager
+    statement = sql.SQL("COPY {} ({}) FROM STDIN {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL("(" + options + ")") if options else sql.SQL(""),
+    )
+    return driver(connection).cursor().copy(statement)
+
+
+def take_keys(connection: Connection, sequence: str, count: int) -> int:
+    """Reserve `count` consecutive keys of a sequence; returns the first.
+
+    A sequence forgets nothing on rollback, so keys may have gaps but never repeat. The advisory
+    lock makes the block consecutive when several loads run at once.
+    """
+    row = connection.execute(
+        text(
+            "SELECT setval(CAST(:name AS regclass), nextval(CAST(:name AS regclass)) + :more)"
+            " FROM (SELECT pg_advisory_lock(hashtext(:name))) AS locked"
+        ),
+        {"name": sequence, "more": count - 1},
+    ).scalar_one()
+    connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": sequence})
+    return int(row) - count + 1
+
+
+def next_posting(connection: Connection) -> int:
+    """A new posting number: the link between events and the transfers that book them."""
+    return int(connection.execute(text("SELECT nextval('posting_seq')")).scalar_one())
+
+
+def read(
+    connection: Connection,
+    statement: str,
+    schema: dict[str, pl.DataType | type[pl.DataType]],
+    **values: object,
+) -> pl.DataFrame:
+    """The result of a query as a frame of the given schema, in the query's column order."""
+    rows = connection.execute(text(statement), values).fetchall()
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")

@@ -1,0 +1,563 @@
+"""Statements of a lane: what is due, what an attempt holds, what a turn leaves behind.
+
+A lane is the work of one provider and funding account. All statements are set-based over the
+batches of a turn; rows of `batch` are locked in key order before anything of theirs is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
+
+from payouts.store import bulk
+from payouts.vault import Sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+__all__ = [
+    "Claim",
+    "DueBatch",
+    "LookedItem",
+    "claim_checks",
+    "close_attempts",
+    "due_batches",
+    "due_items",
+    "expired_attempts",
+    "insert_batch_events",
+    "insert_evidence",
+    "live_attempts",
+    "lock_batches",
+    "map_refs",
+    "next_due",
+    "now",
+    "open_attempts",
+    "pause",
+    "paused",
+    "payloads",
+    "refresh_due",
+    "register_worker",
+    "resume",
+    "try_lane",
+    "unknown_after_death",
+]
+
+_WORKERS = 7_024_612
+_LANES = 7_024_613
+
+
+@dataclass(frozen=True, slots=True)
+class DueBatch:
+    """A locked batch with something due to be sent."""
+
+    batch_id: int
+    lo: int
+    hi: int
+    currency: str
+    items: int
+    payload_hash: bytes
+    base_state: str
+    base_seq: int
+    base_clouded: bool
+    split: bool
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt that is on disk and may be sent.
+
+    Args:
+        members: item keys of this attempt, in key order.
+        whole: the attempt holds every item of a batch that was never split.
+        seqs: number of each member's `sending` event.
+        tries: sends of each member, this one included.
+        clouded: whether each member has an earlier attempt that is unclear.
+        amounts: minor units of each member.
+        bodies: the bytes of each member, as sealed.
+    """
+
+    batch_id: int
+    attempt_id: int
+    fence: int
+    key: str
+    currency: str
+    whole: bool
+    members: list[int]
+    seqs: list[int]
+    tries: list[int]
+    clouded: list[bool]
+    amounts: list[int]
+    bodies: list[bytes]
+
+
+def now(connection: Connection) -> datetime:
+    """The database's time: one reading per turn."""
+    value: datetime = connection.execute(text("SELECT payouts_now()")).scalar_one()
+    return value
+
+
+def register_worker(connection: Connection) -> int:
+    """A new worker number, and the session lock that shows that its writer is alive."""
+    worker = int(connection.execute(text("SELECT nextval('worker_seq')")).scalar_one())
+    connection.execute(
+        text("SELECT pg_advisory_lock(:workers, :worker)"), {"workers": _WORKERS, "worker": worker}
+    )
+    connection.commit()
+    return worker
+
+
+def try_lane(connection: Connection, provider: str, funding: str) -> bool:
+    """Take the lane for this session; false where somebody works it already."""
+    taken = connection.execute(
+        text("SELECT pg_try_advisory_lock(:lanes, hashtext(:lane))"),
+        {"lanes": _LANES, "lane": f"{provider}/{funding}"},
+    ).scalar_one()
+    connection.commit()
+    return bool(taken)
+
+
+def due_batches(
+    connection: Connection, provider: str, funding: str, *, limit: int
+) -> list[DueBatch]:
+    """Lock up to `limit` batches of a lane with something due that no hold covers."""
+    rows = connection.execute(
+        text(
+            "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"
+            " b.base_seq, b.base_clouded, b.split, b.tries FROM batch b"
+            " WHERE b.provider = :provider AND b.funding = :funding AND b.send_at <= payouts_now()"
+            " AND NOT EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id"
+            " AND h.item_id IS NULL AND h.released_at IS NULL)"
+            " ORDER BY b.id LIMIT :limit FOR UPDATE OF b SKIP LOCKED"
+        ),
+        {"provider": provider, "funding": funding, "limit": limit},
+    )
+    return [DueBatch(*row) for row in rows]
+
+
+def due_items(
+    connection: Connection, batch_ids: Sequence[int]
+) -> dict[int, list[tuple[int, str, int, bool, int, str | None]]]:
+    """Due items of split batches: (item, state, seq, clouded, tries, code) per batch, by key."""
+    rows = connection.execute(
+        text(
+            "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code FROM item_now n"
+            " WHERE n.batch_id = ANY(:ids) AND n.state IN ('approved', 'unknown')"
+            " AND n.due_at <= payouts_now() AND NOT EXISTS (SELECT FROM hold h"
+            " WHERE h.run_id = n.run_id AND h.item_id = n.id AND h.released_at IS NULL)"
+            " ORDER BY n.batch_id, n.id"
+        ),
+        {"ids": list(batch_ids)},
+    )
+    found: dict[int, list[tuple[int, str, int, bool, int, str | None]]] = {}
+    for batch_id, *item in rows:
+        found.setdefault(batch_id, []).append(tuple(item))
+    return found
+
+
+def open_attempts(
+    connection: Connection,
+    rows: Sequence[tuple[int, list[int] | None, int, str, bytes]],
+    *,
+    worker: int,
+    send_by_s: float,
+    lease_s: float,
+) -> list[tuple[int, int]]:
+    """Write attempts; returns (attempt key, fence) in the order of `rows`.
+
+    Args:
+        rows: (batch, members or None for the whole batch, items, key, hash of the bytes).
+    """
+    made = []
+    statement = text(
+        "INSERT INTO attempt (batch_id, number, members, items, key, request_hash, worker,"
+        " send_by, lease_until) SELECT CAST(:batch AS bigint),"
+        " 1 + coalesce((SELECT max(number) FROM attempt WHERE batch_id = :batch), 0),"
+        " CAST(:members AS bigint[]), :items, :key, :hash, :worker,"
+        " payouts_now() + make_interval(secs => :send_by),"
+        " payouts_now() + make_interval(secs => :lease) RETURNING id, fence"
+    )
+    for batch, members, items, key, digest in rows:
+        row = connection.execute(
+            statement,
+            {
+                "batch": batch,
+                "members": members,
+                "items": items,
+                "key": key,
+                "hash": digest,
+                "worker": worker,
+                "send_by": send_by_s,
+                "lease": lease_s,
+            },
+        ).one()
+        made.append((int(row[0]), int(row[1])))
+    return made
+
+
+def insert_batch_events(
+    connection: Connection,
+    *,
+    posting: int,
+    actor: str,
+    before: str,
+    after: str,
+    clouded: bool,
+    batches: Sequence[tuple[int, int, int | None, int | None, str | None, datetime | None]],
+) -> None:
+    """Move whole batches; rows are (batch, seq, attempt, evidence, code, due)."""
+    if not batches:
+        return
+    columns = list(zip(*batches, strict=True))
+    statement = text(
+        "INSERT INTO batch_event (batch_id, seq, before, after, clouded, actor, posting,"
+        " attempt_id, evidence_id, code, due_at)"
+        " SELECT b, s, CAST(:before AS item_state), CAST(:after AS item_state), :clouded, :actor,"
+        " :posting, a, e, c, d FROM unnest(:batch, :seq, :attempt, :evidence, :code,"
+        " CAST(:due AS timestamptz[])) AS rows (b, s, a, e, c, d)"
+    ).bindparams(
+        bindparam("batch", type_=ARRAY(BIGINT)),
+        bindparam("seq", type_=ARRAY(SMALLINT)),
+        bindparam("attempt", type_=ARRAY(BIGINT)),
+        bindparam("evidence", type_=ARRAY(BIGINT)),
+        bindparam("code", type_=ARRAY(TEXT)),
+    )
+    connection.execute(
+        statement,
+        {
+            "before": before,
+            "after": after,
+            "clouded": clouded,
+            "actor": actor,
+            "posting": posting,
+            "batch": list(columns[0]),
+            "seq": list(columns[1]),
+            "attempt": list(columns[2]),
+            "evidence": list(columns[3]),
+            "code": list(columns[4]),
+            "due": list(columns[5]),
+        },
+    )
+
+
+def payloads(connection: Connection, batch_ids: Sequence[int]) -> dict[int, tuple[Sealed, list[int]]]:
+    """Per batch, the sealed bytes and the amounts of all its items in key order."""
+    rows = connection.execute(
+        text(
+            "SELECT p.batch_id, p.key_id, p.data_key, p.body, (SELECT array_agg(i.amount_minor"
+            " ORDER BY i.id) FROM item i WHERE i.id BETWEEN b.lo AND b.hi)"
+            " FROM batch_payload p JOIN batch b ON b.id = p.batch_id WHERE p.batch_id = ANY(:ids)"
+        ),
+        {"ids": list(batch_ids)},
+    )
+    return {
+        batch_id: (Sealed(key_id, data_key, body), amounts)
+        for batch_id, key_id, data_key, body, amounts in rows
+    }
+
+
+def lock_batches(connection: Connection, batch_ids: Sequence[int]) -> None:
+    """Lock batch rows in key order (ARCHITECTURE §5, Writers)."""
+    connection.execute(
+        text("SELECT id FROM batch WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"),
+        {"ids": sorted(set(batch_ids))},
+    )
+
+
+def live_attempts(connection: Connection, attempts: Sequence[tuple[int, int]]) -> set[int]:
+    """Those (attempt, fence) pairs that are still open under that fence (P20)."""
+    rows = connection.execute(
+        text(
+            "SELECT a.id FROM attempt a JOIN unnest(:ids, :fences) AS mine (id, fence)"
+            " ON mine.id = a.id AND mine.fence = a.fence WHERE a.closed_at IS NULL"
+        ).bindparams(
+            bindparam("ids", type_=ARRAY(BIGINT)), bindparam("fences", type_=ARRAY(BIGINT))
+        ),
+        {"ids": [key for key, _ in attempts], "fences": [fence for _, fence in attempts]},
+    )
+    return {int(row[0]) for row in rows}
+
+
+def close_attempts(
+    connection: Connection, closed: Sequence[tuple[int, str, int | None]]
+) -> None:
+    """Close attempts: (attempt, outcome, HTTP status)."""
+    if not closed:
+        return
+    connection.execute(
+        text(
+            "UPDATE attempt a SET closed_at = payouts_now(), outcome = c.outcome,"
+            " http_status = c.status FROM unnest(:ids, :outcomes, :statuses)"
+            " AS c (id, outcome, status) WHERE a.id = c.id AND a.closed_at IS NULL"
+        ).bindparams(
+            bindparam("ids", type_=ARRAY(BIGINT)),
+            bindparam("outcomes", type_=ARRAY(TEXT)),
+            bindparam("statuses", type_=ARRAY(SMALLINT)),
+        ),
+        {
+            "ids": [row[0] for row in closed],
+            "outcomes": [row[1] for row in closed],
+            "statuses": [row[2] for row in closed],
+        },
+    )
+
+
+def insert_evidence(
+    connection: Connection, rows: Sequence[dict[str, object]]
+) -> list[int]:
+    """Write evidence; returns its keys in order.
+
+    Each row has kind, provider, batch_id, attempt_id, item_id, http_status, sha256, bytes, excerpt.
+    """
+    if not rows:
+        return []
+    lo = bulk.take_keys(connection, "evidence_id_seq", len(rows))
+    columns = (
+        "id",
+        "kind",
+        "provider",
+        "batch_id",
+        "attempt_id",
+        "item_id",
+        "http_status",
+        "sha256",
+        "bytes",
+        "excerpt",
+    )
+    values = [
+        (lo + place, *(row[name] for name in columns[1:])) for place, row in enumerate(rows)
+    ]
+    bulk.copy_rows(connection, "evidence", columns, values)
+    return list(range(lo, lo + len(rows)))
+
+
+def map_refs(
+    connection: Connection, provider: str, items: Sequence[int], refs: Sequence[str]
+) -> set[int]:
+    """Remember the provider's ids; returns the items whose id contradicts what is known.
+
+    A contradiction is an id that belongs to another item already, or a second id for one item.
+    """
+    if not items:
+        return set()
+    statement = text(
+        "WITH given AS (SELECT * FROM unnest(:items, :refs) AS g (item_id, ref)), new AS ("
+        " INSERT INTO provider_payment (provider, provider_ref, item_id)"
+        " SELECT :provider, ref, item_id FROM given ON CONFLICT DO NOTHING RETURNING item_id)"
+        " SELECT g.item_id FROM given g WHERE g.item_id NOT IN (SELECT item_id FROM new)"
+        " AND NOT EXISTS (SELECT FROM provider_payment p WHERE p.provider = :provider"
+        " AND p.item_id = g.item_id AND p.provider_ref = g.ref)"
+    ).bindparams(bindparam("items", type_=ARRAY(BIGINT)), bindparam("refs", type_=ARRAY(TEXT)))
+    rows = connection.execute(
+        statement, {"provider": provider, "items": list(items), "refs": list(refs)}
+    )
+    return {int(row[0]) for row in rows}
+
+
+def refresh_due(
+    connection: Connection, batch_ids: Sequence[int], *, first_check_s: float, unclear_s: float
+) -> None:
+    """Set when the touched batches are next due to be sent and to be looked at."""
+    connection.execute(
+        text(
+            "UPDATE batch b SET"
+            " send_at = CASE WHEN c.sendable = 0 THEN NULL WHEN NOT b.split THEN"
+            " (SELECT e.due_at FROM batch_event e WHERE e.batch_id = b.id AND e.seq = b.base_seq)"
+            " ELSE (SELECT min(n.due_at) FROM item_now n WHERE n.batch_id = b.id"
+            " AND n.state IN ('approved', 'unknown')) END,"
+            " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
+            " payouts_now() + make_interval(secs => :first))"
+            " WHEN c.unknown > 0 THEN least(b.check_at,"
+            " payouts_now() + make_interval(secs => :unclear)) END"
+            " FROM (SELECT batch_id,"
+            " sum(items) FILTER (WHERE state IN ('approved', 'unknown')) AS sendable,"
+            " sum(items) FILTER (WHERE state = 'processing') AS processing,"
+            " sum(items) FILTER (WHERE state = 'unknown') AS unknown"
+            " FROM batch_count WHERE batch_id = ANY(:ids) GROUP BY 1) c WHERE b.id = c.batch_id"
+        ),
+        {"ids": list(batch_ids), "first": first_check_s, "unclear": unclear_s},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LookedItem:
+    """An item that is due to be looked at."""
+
+    batch_id: int
+    item_id: int
+    currency: str
+    amount_minor: int
+    wire_prefix: int
+    state: str
+    seq: int
+    tries: int
+    clouded: bool
+    ref: str | None
+    age_s: float
+
+
+def claim_checks(
+    connection: Connection,
+    provider: str,
+    funding: str,
+    *,
+    waits_s: Sequence[float],
+    limit: int,
+) -> list[LookedItem]:
+    """Items of up to `limit` batches whose look is due; puts the next look off by `waits_s`."""
+    rows = connection.execute(
+        text(
+            "WITH due AS (SELECT id FROM batch WHERE provider = :provider AND funding = :funding"
+            " AND check_at <= payouts_now() ORDER BY check_at LIMIT :limit FOR UPDATE SKIP LOCKED),"
+            " later AS (UPDATE batch b SET checks = b.checks + 1,"
+            " check_at = payouts_now() + make_interval(secs =>"
+            " (CAST(:waits AS float8[]))[least(b.checks + 2, cardinality(:waits))])"
+            " FROM due WHERE b.id = due.id RETURNING b.id)"
+            " SELECT n.batch_id, n.id, n.currency, n.amount_minor, n.wire_prefix, n.state, n.seq,"
+            " n.tries, n.clouded, p.provider_ref,"
+            " extract(epoch FROM payouts_now() - coalesce(n.at, (SELECT e.at FROM batch_event e"
+            " WHERE e.batch_id = n.batch_id ORDER BY e.seq DESC LIMIT 1)))::float8"
+            " FROM item_now n LEFT JOIN provider_payment p"
+            " ON p.item_id = n.id AND p.provider = n.provider"
+            " WHERE n.batch_id IN (SELECT id FROM due) AND n.state IN ('processing', 'unknown')"
+            " ORDER BY n.id"
+        ),
+        {"provider": provider, "funding": funding, "limit": limit, "waits": list(waits_s)},
+    )
+    return [LookedItem(*row) for row in rows]
+
+
+def expired_attempts(
+    connection: Connection, provider: str, funding: str
+) -> list[tuple[int, int, bool, int]]:
+    """Open attempts whose lease is over or whose worker is gone: (attempt, batch, whole, items).
+
+    A worker's writer holds an advisory lock; the server drops it when the process dies, so a
+    SIGKILL is noticed at once. Moving such items to `unknown` is safe even if the process should
+    still breathe: its fence is void and the same key protects the re-send.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT a.id, a.batch_id, a.members IS NULL, a.items FROM attempt a"
+            " JOIN batch b ON b.id = a.batch_id"
+            " WHERE a.closed_at IS NULL AND b.provider = :provider AND b.funding = :funding"
+            " AND (a.lease_until < payouts_now() OR NOT EXISTS (SELECT FROM pg_locks l"
+            " WHERE l.locktype = 'advisory' AND l.classid = :workers AND l.objid = a.worker"
+            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))"
+            " ORDER BY a.batch_id, a.id FOR UPDATE OF a"
+        ),
+        {"provider": provider, "funding": funding, "workers": _WORKERS},
+    )
+    return [(int(a), int(b), bool(w), int(n)) for a, b, w, n in rows]
+
+
+def next_due(connection: Connection, provider: str, funding: str) -> float | None:
+    """Seconds until the lane has something to do (may be negative); none where it never has.
+
+    Held runs do not count: their release enqueues the lane again.
+    """
+    value = connection.execute(
+        text(
+            "SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM ("
+            " SELECT min(send_at) AS at FROM batch b WHERE provider = :provider"
+            " AND funding = :funding AND send_at IS NOT NULL AND NOT EXISTS (SELECT FROM hold h"
+            " WHERE h.run_id = b.run_id AND h.item_id IS NULL AND h.released_at IS NULL)"
+            " AND NOT EXISTS (SELECT FROM lane l WHERE l.provider = :provider"
+            " AND l.funding = :funding AND l.paused_at IS NOT NULL)"
+            " UNION ALL SELECT min(check_at) FROM batch WHERE provider = :provider"
+            " AND funding = :funding AND check_at IS NOT NULL) due"
+        ),
+        {"provider": provider, "funding": funding},
+    ).scalar()
+    return None if value is None else float(value)
+
+
+def pause(connection: Connection, provider: str, funding: str, reason: str) -> None:
+    """Pause a lane: nothing more is sent until it is resumed; nobody is failed."""
+    connection.execute(
+        text(
+            "INSERT INTO lane (provider, funding, paused_at, reason)"
+            " VALUES (:provider, :funding, payouts_now(), :reason) ON CONFLICT (provider, funding)"
+            " DO UPDATE SET paused_at = coalesce(lane.paused_at, excluded.paused_at),"
+            " reason = excluded.reason"
+        ),
+        {"provider": provider, "funding": funding, "reason": reason},
+    )
+
+
+def resume(connection: Connection, provider: str, funding: str) -> None:
+    """Let a paused lane send again."""
+    connection.execute(
+        text(
+            "UPDATE lane SET paused_at = NULL, reason = NULL"
+            " WHERE provider = :provider AND funding = :funding"
+        ),
+        {"provider": provider, "funding": funding},
+    )
+
+
+def paused(connection: Connection, provider: str, funding: str) -> str | None:
+    """Why a lane is paused; none where it is not."""
+    return connection.execute(
+        text(
+            "SELECT reason FROM lane WHERE provider = :provider AND funding = :funding"
+            " AND paused_at IS NOT NULL"
+        ),
+        {"provider": provider, "funding": funding},
+    ).scalar()
+
+
+def unknown_after_death(
+    connection: Connection,
+    attempts: Sequence[int],
+    *,
+    posting: int,
+    actor: str,
+    resend_s: float | None,
+    resends_max: int,
+) -> None:
+    """Items still `sending` under these attempts become `unknown`, whole batches as one row.
+
+    Args:
+        resend_s: seconds until they may be sent again under their key; none where never.
+    """
+    values = {
+        "ids": list(attempts),
+        "posting": posting,
+        "actor": actor,
+        "resend": resend_s,
+        "resends_max": resends_max,
+    }
+    connection.execute(
+        text(
+            "INSERT INTO batch_event (batch_id, seq, before, after, clouded, actor, posting,"
+            " attempt_id, code, due_at)"
+            " SELECT b.id, b.base_seq + 1, 'sending', 'unknown', true, :actor, :posting, a.id,"
+            " 'worker_lost', CASE WHEN b.tries <= :resends_max THEN payouts_now()"
+            " + make_interval(secs => CAST(:resend AS float8)) END"
+            " FROM attempt a JOIN batch b ON b.id = a.batch_id"
+            " WHERE a.id = ANY(:ids) AND a.members IS NULL AND NOT b.split"
+            " AND b.base_state = 'sending'"
+        ),
+        values,
+    )
+    connection.execute(
+        text(
+            "INSERT INTO item_event (item_id, batch_id, posting, attempt_id, before, after, seq,"
+            " tries, clouded, actor, code, due_at)"
+            " SELECT n.id, n.batch_id, :posting, a.id, 'sending', 'unknown', n.seq + 1, n.tries,"
+            " true, :actor, 'worker_lost', CASE WHEN n.tries <= :resends_max THEN payouts_now()"
+            " + make_interval(secs => CAST(:resend AS float8)) END"
+            " FROM attempt a JOIN batch b ON b.id = a.batch_id AND b.split"
+            " JOIN item_now n ON n.batch_id = b.id AND n.state = 'sending'"
+            " AND (a.members IS NULL OR n.id = ANY(a.members))"
+            " WHERE a.id = ANY(:ids) ORDER BY n.id"
+        ),
+        values,
+    )

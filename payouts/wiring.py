@@ -1,0 +1,370 @@
+"""Wiring: the one place that turns settings into parts and hands plain values to the flows."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tomllib
+from sqlalchemy import text
+
+from payouts import intake, local
+from payouts.core.currencies import exponent
+from payouts.core.errors import SettingsError
+from payouts.core.retry import RetryPolicy
+from payouts.flows.identity import Signer
+from payouts.flows.lane import LaneOrder
+from payouts.flows.load import LoadOrder
+from payouts.providers.client import Timeouts
+from payouts.providers.orkesta import Orkesta
+from payouts.providers.orkestra import Orkestra
+from payouts.store import embedded, migrate
+from payouts.store.engine import Database
+from payouts.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from payouts.core.pipeline import Pipeline
+    from payouts.providers.connector import Connector
+    from payouts.settings import Project, Settings
+
+__all__ = ["Parts", "opened"]
+
+_SANDBOX_PACE = 0.01
+_SANDBOX_DEADLINE_S = 20.0
+_SANDBOX_ACCOUNTS = {
+    "TRY": "acc_01hx3k9qze4p7vb2ntcm6d8faj",
+    "USD": "acc_01hx3kd2w8t6q0v4s7n1m5r9zb",
+    "EUR": "acc_01hx3kf5y1c9j3x8p2h6k4g7te",
+    "GBP": "acc_01hx3kh8a4d2m6z1r5w9q7n3vc",
+}
+_DATABASE = "payouts"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a command works with, built from the settings of one project."""
+
+    project: Project
+    database: Database
+    vault: Vault
+    signer: Signer
+    connectors: dict[str, Connector]
+    database_id: str
+
+    @property
+    def settings(self) -> Settings:
+        """The project's settings."""
+        return self.project.settings
+
+    def policy(self, provider: str) -> RetryPolicy:
+        """The retry policy of a provider."""
+        settings = self.settings.retry
+        sandbox = self.settings.environment == "sandbox"
+        pace = settings.pace or (_SANDBOX_PACE if sandbox else 1.0)
+        life = self.connectors[provider].capabilities.key_life_s
+        return RetryPolicy(pace=pace, tries_max=settings.tries_max, key_life_s=life)
+
+    def timeouts(self) -> Timeouts:
+        """Time-outs of one request."""
+        sandbox = self.settings.environment == "sandbox"
+        overall = self.settings.retry.overall_s or (_SANDBOX_DEADLINE_S if sandbox else 60.0)
+        return Timeouts(read=min(30.0, overall), overall=overall)
+
+    def lane_order(
+        self, provider: str, funding: str, *, stopping: Callable[[], bool] = lambda: False
+    ) -> LaneOrder:
+        """What `flows.lane.work_lane` needs for one lane."""
+        if provider not in self.connectors:
+            raise SettingsError(
+                f"provider {provider} has no credentials", hint=f"Set them under [{provider}]."
+            )
+        return LaneOrder(
+            database=self.database,
+            connector=self.connectors[provider],
+            funding=funding,
+            policy=self.policy(provider),
+            vault=self.vault,
+            exponents=exponent,
+            timeouts=self.timeouts(),
+            stopping=stopping,
+        )
+
+    def rules(self, today: date | None = None) -> intake.Rules:
+        """What a line is checked against."""
+        settings = self.settings
+        overrides = self.project.root / settings.coverage if settings.coverage else None
+        return intake.Rules(
+            coverage=intake.load_coverage(overrides),
+            environment=settings.environment,
+            today=today or datetime.now(UTC).date(),
+            own_accounts=frozenset(settings.own_accounts),
+            leone=settings.leone,
+            allow_undocumented_rails=frozenset(settings.allow_undocumented_rails),
+        )
+
+    def take_copy(self, source: Path) -> Path:
+        """Our own private copy of a payee file; what is surveyed and loaded is the copy (P2)."""
+        folder = local.private_directory(self.project.state / "files")
+        intake.require_regular(source)
+        unfinished = folder / f"{secrets.token_hex(8)}.part"
+        digest = hashlib.sha256()
+        with intake.open_regular(source) as given, unfinished.open("xb") as copy:
+            while piece := given.read(1 << 20):
+                digest.update(piece)
+                copy.write(piece)
+        unfinished.chmod(0o600)
+        return unfinished.rename(folder / f"{digest.hexdigest()}{source.suffix.lower()[:8]}")
+
+    def load_order(self, pipeline: Pipeline, source: Path, copy: Path, **changes: object) -> LoadOrder:
+        """How `flows.load` is to load a file through a pipeline."""
+        settings = self.settings
+        sandbox = settings.environment == "sandbox"
+        limit = pipeline.reject_limit if pipeline.reject_limit is not None else settings.reject_limit
+        order = LoadOrder(
+            payer=settings.payer,
+            pipeline=pipeline.name,
+            period=_period(pipeline.period, datetime.now(UTC)),
+            source_name=source.name,
+            source_copy=str(copy.relative_to(self.project.root)),
+            funding=pipeline.funding or settings.funding,
+            policy=pipeline.policy or ("auto" if sandbox else "person"),
+            actor="policy:sandbox" if sandbox else "person",
+            aggregated=pipeline.aggregated,
+            reject_share_max=limit,
+            opening_minor=_Opening(settings.sandbox.opening) if sandbox else None,
+            transform=pipeline.transform,
+        )
+        return replace(order, **changes)  # type: ignore[arg-type]
+
+    @property
+    def batch_max(self) -> dict[str, int]:
+        """Items per batch of each provider."""
+        return {name: c.capabilities.batch_max for name, c in self.connectors.items()}
+
+
+class _Opening(dict[str, int]):
+    """Minor units of the stated opening balance, for whichever currency is asked."""
+
+    def __init__(self, major: int) -> None:
+        super().__init__()
+        self._major = major
+
+    def __missing__(self, currency: str) -> int:
+        return self._major * 10 ** exponent(currency)
+
+
+def _period(kind: str, now: datetime) -> str:
+    match kind:
+        case "week":
+            return now.strftime("%G-W%V")
+        case "month":
+            return now.strftime("%Y-%m")
+        case _:
+            return now.strftime("%Y-%m-%d")
+
+
+@contextmanager
+def opened(
+    project: Project,
+    *,
+    progress: Callable[[str], None] = lambda _sentence: None,
+    platforms: bool = True,
+) -> Iterator[Parts]:
+    """Start what the project needs, migrate an embedded database, and give the parts.
+
+    Args:
+        platforms: start the sandbox too (in the sandbox environment).
+
+    Raises:
+        SettingsError: keys that do not belong to this database, or a database to be migrated.
+    """
+    settings = project.settings
+    with ExitStack() as stack:
+        local.private_directory(project.state)
+        _ignore(project.state)
+        database = _database(project, stack, progress)
+        stack.callback(database.dispose)
+        install_key, vault_key = _keys(project)
+        database_id = _claim_installation(database, settings, install_key, vault_key)
+        base_urls = None
+        if settings.environment == "sandbox" and platforms:
+            base_urls = stack.enter_context(
+                local.sandbox_running(
+                    project.state / "sandbox",
+                    speed=settings.sandbox.speed,
+                    extra_args=_fault_args(project),
+                    progress=progress,
+                )
+            )
+        yield Parts(
+            project,
+            database,
+            Vault(vault_key),
+            Signer(install_key),
+            _connectors(settings, base_urls),
+            database_id,
+        )
+
+
+def _database(project: Project, stack: ExitStack, progress: Callable[[str], None]) -> Database:
+    url = project.settings.database.url
+    if url is not None:
+        database = Database.from_url(url.get_secret_value())
+        if not project.settings.database.allow_unsafe:
+            database.require_durable()
+        if migrate.current(database) != migrate.head():
+            raise SettingsError(
+                "the database does not have the shape that this version needs",
+                hint="Run `payouts db upgrade`.",
+                code="E_DATABASE_OLD",
+            )
+        return database
+    directory = project.state / "postgres"
+    if project.settings.environment == "live" and not embedded.exists(directory):
+        raise SettingsError(
+            f"there is no embedded database in {directory}",
+            hint="If this is a new installation, run `payouts db create`; else check the folder.",
+            code="E_DATABASE_MISSING",
+        )
+    server = stack.enter_context(embedded.running(directory, progress=progress))
+    server.ensure_database(_DATABASE)
+    database = Database.from_args(server.connect_args(_DATABASE))
+    migrate.upgrade(database)
+    return database
+
+
+def _ignore(state: Path) -> None:
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+
+
+def _keys(project: Project) -> tuple[bytes, bytes]:
+    """Install key and vault key: given, or in the sandbox generated once (ARCHITECTURE §10)."""
+    given = [project.settings.install_key, project.settings.vault_key]
+    stored: dict[str, str] = {}
+    if None in given:
+        stored = _sandbox_secrets(project.state / "secrets.toml")
+    keys = []
+    for name, secret in zip(("install_key", "vault_key"), given, strict=True):
+        value = secret.get_secret_value() if secret is not None else stored[name]
+        try:
+            key = bytes.fromhex(value)
+        except ValueError:
+            key = b""
+        if len(key) != 32:  # noqa: PLR2004  bytes of an AES-256 key
+            raise SettingsError(f"{name} is not 64 hex digits", hint="`openssl rand -hex 32`")
+        keys.append(key)
+    return keys[0], keys[1]
+
+
+def _sandbox_secrets(path: Path) -> dict[str, str]:
+    if not path.exists():
+        unfinished = path.with_suffix(f".{secrets.token_hex(4)}")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(
+            "# Generated for the sandbox. Without the install key everybody would be paid again.\n"
+            f'install_key = "{secrets.token_hex(32)}"\nvault_key = "{secrets.token_hex(32)}"\n'
+        )
+        try:
+            path.hardlink_to(unfinished)  # only one of two first starters wins
+        except FileExistsError:
+            pass
+        finally:
+            unfinished.unlink()
+    return {name: str(value) for name, value in tomllib.loads(path.read_text()).items()}
+
+
+def _claim_installation(
+    database: Database, settings: Settings, install_key: bytes, vault_key: bytes
+) -> str:
+    """Bind the database to its keys and environment; stop everything where they do not match."""
+    prints = {
+        "install": hashlib.sha256(b"payouts install" + install_key).hexdigest()[:16],
+        "vault": hashlib.sha256(b"payouts vault" + vault_key).hexdigest()[:16],
+        "environment": settings.environment,
+        "id": secrets.token_hex(4),
+    }
+    with database.unit() as unit:
+        unit.execute(
+            text(
+                "INSERT INTO installation (database_id, environment, install_key_fingerprint,"
+                " vault_key_fingerprint) VALUES (:id, :environment, :install, :vault)"
+                " ON CONFLICT DO NOTHING"
+            ),
+            prints,
+        )
+        row = unit.execute(
+            text(
+                "SELECT database_id, environment, install_key_fingerprint, vault_key_fingerprint"
+                " FROM installation"
+            )
+        ).one()
+    for name, stored, ours in (
+        ("environment", row[1], prints["environment"]),
+        ("install key", row[2], prints["install"]),
+        ("vault key", row[3], prints["vault"]),
+    ):
+        if stored != ours:
+            raise SettingsError(
+                f"this database belongs to another {name} ({stored}, not {ours})",
+                hint="Nothing was sent. Restore the right key, or use this project's own database.",
+                code="E_INSTALLATION",
+            )
+    return str(row[0])
+
+
+def _fault_args(project: Project) -> list[str]:
+    sandbox = project.settings.sandbox
+    given = []
+    if sandbox.faults:
+        given += ["--faults", str(project.root / sandbox.faults)]
+    if sandbox.seed is not None:
+        given += ["--seed", str(sandbox.seed)]
+    return given
+
+
+def _connectors(settings: Settings, sandbox: str | None) -> dict[str, Connector]:
+    """The connectors that have credentials; in the sandbox all of them, at its address."""
+    orkesta, orkestra = settings.orkesta, settings.orkestra
+    made: dict[str, Connector] = {}
+    if settings.environment == "sandbox":
+        base = sandbox or "http://127.0.0.1:9"
+        made["orkesta"] = Orkesta(
+            f"{base}/orkesta/v1",
+            api_key="sandbox-orkesta-rw",
+            from_accounts=_SANDBOX_ACCOUNTS,
+            concurrency=orkesta.concurrency,
+        )
+        made["orkestra"] = Orkestra(
+            f"{base}/orkestra",
+            key_id="sandbox-orkestra",
+            secret="sandbox-orkestra-secret",  # noqa: S106  the imitation's own, printed in its docs
+            concurrency=orkestra.concurrency,
+            key_life_s=orkestra.key_life_h * 3600,
+        )
+        return made
+    if orkesta.api_key is not None:
+        made["orkesta"] = Orkesta(
+            orkesta.base_url,
+            api_key=orkesta.api_key.get_secret_value(),
+            from_accounts=orkesta.from_accounts,
+            concurrency=orkesta.concurrency,
+        )
+    if orkestra.key_id is not None and orkestra.secret is not None:
+        made["orkestra"] = Orkestra(
+            orkestra.base_url,
+            key_id=orkestra.key_id,
+            secret=orkestra.secret.get_secret_value(),
+            concurrency=orkestra.concurrency,
+            key_life_s=orkestra.key_life_h * 3600,
+        )
+    return made

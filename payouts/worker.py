@@ -1,0 +1,74 @@
+"""The worker: runs the queue's jobs. Under each task name it registers one call of a flow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import procrastinate
+
+from payouts import jobs
+from payouts.flows.lane import work_lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from payouts.wiring import Parts
+
+__all__ = ["work"]
+
+log = logging.getLogger(__name__)
+
+
+async def work(
+    parts: Parts,
+    *,
+    finished: Callable[[], bool] = lambda: False,
+    stopping: Callable[[], bool] = lambda: False,
+    poll_s: float = 0.5,
+    said: Callable[[str], None] = lambda _alarm: None,
+) -> None:
+    """Run jobs until `finished` (asked every `poll_s` seconds) or `stopping` says so.
+
+    Args:
+        finished: the work that is waited for is over (a foreground run).
+        stopping: a person asked to stop; what is in flight is finished first.
+        said: receives alarms.
+    """
+    connector = procrastinate.PsycopgConnector(conninfo=parts.database.conninfo(), max_size=4)
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=jobs.WORK_LANE, queue=jobs.LANE_QUEUE)
+    async def lane(provider: str, funding: str) -> None:
+        for alarm in await work_lane(parts.lane_order(provider, funding, stopping=stopping)):
+            said(alarm)
+
+    async with app.open_async():
+        await _forget_stalled(app)
+        with parts.database.unit() as unit:
+            jobs.enqueue_lanes(unit, jobs.open_lanes(unit))
+        running = asyncio.ensure_future(
+            app.run_worker_async(
+                queues=[jobs.LANE_QUEUE],
+                concurrency=8,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=1.0,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=120.0,
+            )
+        )
+        try:
+            while not running.done() and not finished() and not stopping():
+                await asyncio.wait({running}, timeout=poll_s)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def _forget_stalled(app: procrastinate.App) -> None:
+    """Jobs of workers that died: the lanes are enqueued anew, so the old rows are just closed."""
+    for job in await app.job_manager.get_stalled_jobs():
+        await app.job_manager.finish_job(
+            job, status=procrastinate.jobs.Status.FAILED, delete_job=True
+        )
