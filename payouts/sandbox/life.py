@@ -5,13 +5,13 @@ its reference; whoever asks gets the phase that belongs to the moment of asking.
 
     PENDING ──0.2 to 0.5 s──▶ PROCESSING ──0.6 to 1.5 s later──▶ DONE
 
-The times hold at speed 1 and are divided by the speed. At the speed `instant` a payment is done
-within the very reply. Fates: `paid` and `failed` end as they are called, `slow_paid` is paid after
+The times hold at speed 1 and are divided by the speed. At the speed `instant`, which is None here,
+a payment is done within the very reply. Fates: `paid` and `failed` end as they are called, `slow_paid` is paid after
 sixty times the usual time, `held` stays pending until it is released through the control path.
 
 >>> phase("paid", "R-1", age=0.0, speed=1.0), phase("paid", "R-1", age=2.0, speed=1.0)
 (<Phase.PENDING: 1>, <Phase.DONE: 3>)
->>> phase("held", "R-1", age=9e9, speed=INSTANT)
+>>> phase("held", "R-1", age=9e9, speed=None)
 <Phase.PENDING: 1>
 """
 
@@ -21,9 +21,7 @@ import enum
 import math
 from zlib import crc32
 
-__all__ = ["INSTANT", "Phase", "done_after", "phase", "speed_of"]
-
-INSTANT = math.inf
+__all__ = ["Phase", "done_after", "phase", "speed_of"]
 
 _PENDING_S = (0.2, 0.5)
 _PROCESSING_S = (0.6, 1.5)
@@ -38,20 +36,22 @@ class Phase(enum.Enum):
     DONE = 3
 
 
-def speed_of(text: str) -> float:
-    """Read a speed as people write it: `instant`, or how many times faster than usual.
+def speed_of(text: str) -> float | None:
+    """Read a speed as people write it: `instant` (None), or how many times faster than usual.
 
     >>> speed_of("10"), speed_of("instant")
-    (10.0, inf)
+    (10.0, None)
     >>> speed_of("0")
     Traceback (most recent call last):
     ValueError: '0' is no speed: write instant or a number above zero
     """
+    if text == "instant":
+        return None
     try:
-        speed = INSTANT if text == "instant" else float(text)
+        speed = float(text)
     except ValueError:
         speed = math.nan
-    if not speed > 0:
+    if not 0 < speed < math.inf:
         raise ValueError(f"{text!r} is no speed: write instant or a number above zero")
     return speed
 
@@ -65,11 +65,11 @@ def _schedule(fate: str, reference: str, speed: float) -> tuple[float, float]:
     return pending * factor, (pending + processing) * factor
 
 
-def phase(fate: str, reference: str, *, age: float, speed: float) -> Phase:
+def phase(fate: str, reference: str, *, age: float, speed: float | None) -> Phase:
     """Give the phase of a payment that began `age` seconds ago."""
     if fate == "held":
         return Phase.PENDING
-    if speed == INSTANT:
+    if speed is None:
         return Phase.DONE
     if age <= 0:
         return Phase.PENDING
@@ -79,6 +79,6 @@ def phase(fate: str, reference: str, *, age: float, speed: float) -> Phase:
     return Phase.PROCESSING if age < done_at else Phase.DONE
 
 
-def done_after(fate: str, reference: str, *, speed: float) -> float:
+def done_after(fate: str, reference: str, *, speed: float | None) -> float:
     """Seconds from the start of a payment to its end."""
-    return _schedule(fate, reference, speed)[1]
+    return 0.0 if speed is None else _schedule(fate, reference, speed)[1]

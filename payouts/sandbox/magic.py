@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ENDINGS", "MESSAGES", "fate_of", "word_of"]
+__all__ = ["ENDINGS", "fate_of", "message_of", "refusal_of", "word_of"]
 
 ENDINGS: Final = {
     "771111": "account_closed",
@@ -41,7 +41,7 @@ ENDINGS: Final = {
     "779999": "invalid_account",
 }
 
-MESSAGES: Final = {
+_MESSAGES: Final = {
     "account_closed": "The destination account is closed",
     "account_blocked": "The destination account is blocked",
     "name_mismatch": "The name does not match the holder of the destination account",
@@ -51,8 +51,10 @@ MESSAGES: Final = {
     "invalid_account": "The destination account does not exist",
 }
 
-_WORDS = frozenset(ENDINGS.values())
-_LENGTH = 6
+_REFUSED: Final = frozenset({"insufficient_funds", "invalid_account"})
+_FOUND_LATE: Final = frozenset({"account_closed", "account_blocked"})
+_WORDS: Final = frozenset(ENDINGS.values())
+_LENGTH: Final = 6
 
 
 def word_of(account: str) -> str | None:
@@ -61,6 +63,17 @@ def word_of(account: str) -> str | None:
         tag = account.partition("@")[0].rpartition("+")[2]
         return tag if tag in _WORDS else None
     return ENDINGS.get(account[-_LENGTH:])
+
+
+def refusal_of(word: str | None, *, again: bool, late: bool) -> str | None:
+    """Give the code with which a payment for such an account is refused, or None: accepted.
+
+    Args:
+        again: the same payment was refused before.
+        late: the platform finds out about the account only when it has accepted.
+    """
+    refused = word in _REFUSED or (word in _FOUND_LATE and not late)
+    return word if refused or (word == "try_later" and not again) else None
 
 
 def fate_of(word: str | None) -> str:
@@ -74,3 +87,8 @@ def fate_of(word: str | None) -> str:
             return "held"
         case _:
             return "failed"
+
+
+def message_of(code: str) -> str:
+    """Give the sentence that goes with a code."""
+    return _MESSAGES.get(code, f"The payment was refused: {code}")

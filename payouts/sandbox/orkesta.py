@@ -15,13 +15,10 @@ approval workflow; after `processing` comes `settled`, or `completed` where the 
 from __future__ import annotations
 
 import hashlib
-import math
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -30,6 +27,7 @@ from payouts.sandbox.books import fingerprint
 from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import SUFFIXES, payment_prefix
 from payouts.sandbox.life import Phase
+from payouts.sandbox.orkesta_rules import ACCOUNTS, Payment, Refusal, sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,56 +37,12 @@ if TYPE_CHECKING:
     from payouts.sandbox.http import Request
     from payouts.sandbox.settings import Settings
 
-__all__ = ["ACCOUNTS", "BATCH_MAX", "Orkesta"]
+__all__ = ["BATCH_MAX", "MOUNT", "Orkesta"]
 
 BATCH_MAX: Final = 500
 MOUNT: Final = "/orkesta/v1"
 
-Item = dict[str, Any]
-
-
-class Account(NamedTuple):
-    """An own account, the source of payments."""
-
-    name: str
-    currency: str
-    opening_minor: int
-
-
-_LARGE: Final = 100_000_000_000_000
-
-ACCOUNTS: Final = {
-    "acc_01hx3k9qze4p7vb2ntcm6d8faj": Account("Main Operating Account", "TRY", _LARGE),
-    "acc_01hx3kbr7mfq2wc5gtdn9e0spu": Account("Payables Account", "TRY", _LARGE),
-    "acc_01hx3kd2w8t6q0v4s7n1m5r9zb": Account("Dollar Account", "USD", _LARGE),
-    "acc_01hx3kf5y1c9j3x8p2h6k4g7te": Account("Euro Account", "EUR", _LARGE),
-    "acc_01hx3kh8a4d2m6z1r5w9q7n3vc": Account("Sterling Account", "GBP", _LARGE),
-}
-METHODS: Final = frozenset({"bank_transfer", "card", "virtual_account", "eft"})
-
-_CURRENCY_OF: Final = {name: account.currency for name, account in ACCOUNTS.items()}
-_CURRENCIES: Final = frozenset(_CURRENCY_OF.values())
 _KEYS: Final = {"Bearer sandbox-orkesta-rw": True, "Bearer sandbox-orkesta-ro": False}
-_AMOUNT_MAX: Final = 10**13
-_TARGET: Final = re.compile(r"[A-Za-z0-9_]{4,64}")
-_REFERENCE_MAX: Final = 35  # A-OKS-12
-_DESCRIPTION_MAX: Final = 500
-_FIELDS: Final = itemgetter("amount", "currency", "method", "from_account", "to_account")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal(Exception):  # noqa: N818  a refused item is an answer, not an error of the sandbox
-    """Why an item, or a whole request, is refused."""
-
-    code: str
-    message: str
-    field: str | None = None
-    status: int = 422
-
-    def error(self) -> dict[str, str]:
-        """Give the error object of A-OKS-4."""
-        error = {"code": self.code, "message": self.message}
-        return error if self.field is None else {**error, "field": self.field}
 
 
 class Orkesta:
@@ -112,39 +66,33 @@ class Orkesta:
         try:
             return self._route(request, refuse)
         except Refusal as refusal:
-            return Reply(refusal.status, {"error": refusal.error()})
+            return Reply(refusal.status, {"error": refusal.error})
 
     def _route(self, request: Request, refuse: Refuse) -> Reply:
         may_write = _KEYS.get(request.headers.get("authorization", ""))
         if may_write is None:
             raise Refusal("unauthorized", "Missing or invalid API key", status=401)
-        tail = request.path.removeprefix(MOUNT)
-        match request.method, tail.split("/")[1:]:
+        match request.method, request.path.removeprefix(MOUNT).split("/")[1:]:
             case "GET", ["accounts"]:
                 return Reply(200, [self._account(name) for name in ACCOUNTS])
             case "GET", ["payments", name]:
-                return Reply(200, self._payment(*self._find(name)))
-            case method, ["accounts"] | ["payments"] | ["payments", _]:
+                effect, entry = self._find(name)
+                return Reply(200, self._payment(effect, entry, self._clock()))
+            case method, ["accounts"] | ["payments"] | ["payments", _] as path:
                 if not may_write:
                     raise Refusal("forbidden", "This key may only read", status=403)
-                return self._write(method, tail, request, refuse)
+                return self._write(method, path, request, refuse)
             case _:
                 raise Refusal("not_found", "There is no such resource", status=404)
 
-    def _write(
-        self,
-        method: str,
-        tail: str,
-        request: Request,
-        refuse: Refuse,
-    ) -> Reply:
-        match method, tail:
-            case "POST", "/payments":
+    def _write(self, method: str, path: list[str], request: Request, refuse: Refuse) -> Reply:
+        match method, path:
+            case "POST", ["payments"]:
                 return self._single(request, refuse)
-            case "POST", "/payments/batch":
+            case "POST", ["payments", "batch"]:
                 return self._batch(request, refuse)
-            case "DELETE", _ if tail.startswith("/payments/"):
-                return self._cancel(tail.rpartition("/")[2])
+            case "DELETE", ["payments", name]:
+                return self._cancel(name)
             case _:
                 raise Refusal("method_not_allowed", f"{method} is not possible here", status=405)
 
@@ -152,9 +100,7 @@ class Orkesta:
 
     def _single(self, request: Request, refuse: Refuse) -> Reply:
         [outcome] = self._create([_parse(request)], "payment", request, refuse)
-        if "id" not in outcome:
-            return Reply(422, {"error": outcome["error"]})
-        return Reply(201, outcome)
+        return Reply(201, outcome) if "id" in outcome else Reply(422, {"error": outcome["error"]})
 
     def _batch(self, request: Request, refuse: Refuse) -> Reply:
         document = _parse(request)
@@ -170,87 +116,72 @@ class Orkesta:
         return Reply(200, {"results": outcomes} if wrapped else outcomes)
 
     def _create(
-        self,
-        items: list[Item],
-        kind: str,
-        request: Request,
-        refuse: Refuse,
-    ) -> list[Item]:
+        self, items: list[Payment], kind: str, request: Request, refuse: Refuse
+    ) -> list[Payment]:
         """Book the good items and give an outcome for each item, in their order."""
-        now, speed = self._clock(), self._settings.speed
+        now = self._clock()
+        entry = self._entry(kind, request, now)
+        effects, refused, debits = entry["effects"], entry["refused"], entry["debits"]
         prefix = payment_prefix(now, self._books.next_line)
-        effects: list[Item] = []
-        refused: list[Item] = []
-        debits: dict[str, int] = {}
-        entry: Entry = {
+        outcomes = []
+        for item, suffix in zip(items, SUFFIXES, strict=False):
+            try:
+                effect = self._accept(item, prefix + suffix, debits, refuse)
+            except Refusal as refusal:
+                outcomes.append(_refused(item, refusal, refused))
+                continue
+            effects.append(effect)
+            outcomes.append(self._payment(effect, entry, now))
+        self._books.append(entry)
+        return outcomes
+
+    def _entry(self, kind: str, request: Request, now: float) -> Entry:
+        return {
             "kind": kind,
             "platform": "orkesta",
             "at": now,
             "request": hashlib.sha256(request.body).hexdigest(),
             "key": request.headers.get("idempotency-key"),
-            "speed": None if speed == math.inf else speed,
-            "debits": debits,
-            "effects": effects,
-            "refused": refused,
+            "speed": self._settings.speed,
+            "debits": {},
+            "effects": [],
+            "refused": [],
         }
-        outcomes: list[Item] = []
-        for item, suffix in zip(items, SUFFIXES, strict=False):
-            try:
-                effect = self._accept(item, debits, refuse)
-            except Refusal as refusal:
-                outcomes.append(_refused(item, refusal, refused))
-                continue
-            effect["effect"] = prefix + suffix
-            effects.append(effect)
-            outcomes.append(self._payment(effect, entry, now))
-        if effects or refused:
-            self._books.append(entry)
-        return outcomes
 
-    def _accept(
-        self,
-        item: Item,
-        debits: dict[str, int],
-        refuse: Refuse,
-    ) -> Item:
-        """Check an item and give its effect, still without its id."""
-        amount, currency, method, source, target, reference, description = _sound(item)
+    def _accept(self, item: Payment, name: str, debits: dict[str, int], refuse: Refuse) -> Payment:
+        """Check an item and give its effect, still without booking it."""
+        amount, currency, method, source, target, reference, description = sound(item)
         account = fingerprint(target)
         word = magic.word_of(target) if self._settings.magic else None
-        code = refuse(reference) or self._magic_refusal(word, reference, account)
+        code = refuse(reference)
+        if word is not None:
+            again = self._books.refusals[reference, account] > 0
+            code = code or magic.refusal_of(word, again=again, late=False)
         spent = debits.get(source, 0) + amount
         if self._books.spent[source] + spent > ACCOUNTS[source].opening_minor:
             code = "insufficient_funds"
-        if code:
-            raise Refusal(code, magic.MESSAGES.get(code, f"Refused: {code}"))
+        if code is not None:
+            raise Refusal(code, magic.message_of(code))
         debits[source] = spent
+        fate = magic.fate_of(word)
         effect = {
-            "effect": "",
+            "effect": name,
             "reference": reference,
             "amount_minor": amount,
             "currency": currency,
             "account": account,
             "method": method,
-            "fate": magic.fate_of(word),
+            "fate": fate,
             "from": source,
             "description": description,
         }
-        if effect["fate"] == "failed":
+        if fate == "failed":
             effect["code"] = word
         return effect
 
-    def _magic_refusal(self, word: str | None, reference: str | None, account: str) -> str | None:
-        match word:
-            case "account_closed" | "account_blocked" | "insufficient_funds" | "invalid_account":
-                return word
-            case "try_later" if not self._books.refusals[reference, account]:
-                return word
-            case _:
-                return None
-
     # reading
 
-    def _account(self, name: str) -> Item:
+    def _account(self, name: str) -> Payment:
         account = ACCOUNTS[name]
         balance = Decimal(account.opening_minor - self._books.spent[name]).scaleb(-2)
         return {
@@ -260,20 +191,19 @@ class Orkesta:
             "balance": balance,
         }
 
-    def _find(self, name: str) -> tuple[Item, Entry, float]:
+    def _find(self, name: str) -> tuple[Payment, Entry]:
         found = self._books.find(name)
-        if found is not None and found[1]["platform"] == "orkesta":
-            return *found, self._clock()
-        raise Refusal("not_found", "There is no such payment", status=404)
+        if found is None or found[1]["platform"] != "orkesta":
+            raise Refusal("not_found", "There is no such payment", status=404)
+        return found
 
-    def _status(self, effect: Item, entry: Entry, now: float) -> str:
+    def _status(self, effect: Payment, entry: Entry, now: float) -> str:
         name = effect["effect"]
         if name in self._books.cancelled:
             return "cancelled"
-        fate, begun, young = effect["fate"], entry["at"], "pending"
+        fate, begun, young, speed = effect["fate"], entry["at"], "pending", entry["speed"]
         if fate == "held" and name in self._books.released:
             fate, begun, young = "paid", self._books.released[name], "approved"
-        speed = life.INSTANT if entry["speed"] is None else entry["speed"]
         match life.phase(fate, effect["reference"] or name, age=now - begun, speed=speed):
             case Phase.PENDING:
                 return young
@@ -282,9 +212,11 @@ class Orkesta:
             case Phase.DONE:
                 return "failed" if fate == "failed" else self._settings.wording
 
-    def _payment(self, effect: Item, entry: Entry, now: float) -> Item:
+    def _payment(self, effect: Payment, entry: Entry, now: float) -> Payment:
         """Give the payment object as the platform shows it at a moment."""
-        status = self._status(effect, entry, now)
+        begun = entry["at"]
+        young = now == begun and entry["speed"] is not None
+        status = "pending" if young else self._status(effect, entry, now)
         payment = {
             "id": effect["effect"],
             "amount": effect["amount_minor"],
@@ -294,31 +226,30 @@ class Orkesta:
             "from_account": effect["from"],
             "reference": effect["reference"],
             "description": effect["description"],
-            "created_at": _instant(entry["at"]),
+            "created_at": _instant(int(begun)),
         }
-        if status == self._settings.wording:
-            payment["completed_at"] = _instant(self._done_at(effect, entry))
-        elif status == "failed":
+        if status == "failed":
             code = effect["code"]
-            payment["error"] = {"code": code, "message": magic.MESSAGES[code]}
+            payment["error"] = {"code": code, "message": magic.message_of(code)}
+        elif status == self._settings.wording:
+            payment["completed_at"] = _instant(int(self._done_at(effect, entry)))
         return payment
 
-    def _done_at(self, effect: Item, entry: Entry) -> float:
-        if entry["speed"] is None:
-            return float(entry["at"])
-        begun = float(self._books.released.get(effect["effect"]) or entry["at"])
-        fate, seed = effect["fate"], effect["reference"] or effect["effect"]
-        return begun + life.done_after(fate, seed, speed=entry["speed"])
+    def _done_at(self, effect: Payment, entry: Entry) -> float:
+        name, fate = effect["effect"], effect["fate"]
+        begun: float = self._books.released[name] if fate == "held" else entry["at"]
+        return begun + life.done_after(fate, effect["reference"] or name, speed=entry["speed"])
 
     # cancelling
 
     def _cancel(self, name: str) -> Reply:
-        effect, entry, now = self._find(name)
+        effect, entry = self._find(name)
+        now = self._clock()
         status = self._status(effect, entry, now)
         if status not in {"pending", "approved"}:
             raise Refusal("invalid_state", f"A {status} payment cannot be cancelled", status=409)
         self._books.append({"kind": "cancel", "at": now, "effect": name})
-        return Reply(200, self._payment(effect, entry, now))
+        return Reply(200, {**self._payment(effect, entry, now), "status": "cancelled"})
 
 
 def _parse(request: Request) -> Any:  # noqa: ANN401  JSON is anything
@@ -330,65 +261,7 @@ def _parse(request: Request) -> Any:  # noqa: ANN401  JSON is anything
         raise Refusal("malformed", "The body is not JSON", status=400) from None
 
 
-def _sound(item: Item) -> tuple[int, str, str, str, str, str | None, str | None]:
-    """Give the fields of an item in their order if all are well, in one quick look."""
-    try:
-        amount, currency, method, source, target = _FIELDS(item)
-        reference = item.get("reference")
-        description = item.get("description")
-        if (
-            type(amount) is int
-            and 0 < amount <= _AMOUNT_MAX
-            and _CURRENCY_OF[source] == currency
-            and method in METHODS
-            and source != target
-            and _TARGET.fullmatch(target) is not None
-            and (reference is None or 0 < len(reference) <= _REFERENCE_MAX)
-            and (description is None or len(description) <= _DESCRIPTION_MAX)
-        ):
-            return amount, currency, method, source, target, reference, description
-    except (KeyError, TypeError, AttributeError):
-        pass
-    raise _problem(item)
-
-
-def _problem(item: object) -> Refusal:
-    """Say what is wrong with an item that is not sound: the first problem, slowly."""
-    if not isinstance(item, dict):
-        return Refusal("malformed", "A payment must be an object")
-    for name in ("amount", "currency", "method", "from_account", "to_account"):
-        if item.get(name) is None:
-            return Refusal("missing_field", f"{name} is required", name)
-    amount = item["amount"]
-    if type(amount) is not int or not 0 < amount <= _AMOUNT_MAX:
-        return Refusal(
-            "invalid_amount", "amount must be a positive integer in the smallest unit", "amount"
-        )
-    for name in ("currency", "method", "from_account", "to_account", "reference", "description"):
-        if not isinstance(item.get(name, ""), str | None):
-            return Refusal("invalid_type", f"{name} must be a string", name)
-    return _meaning_problem(item)
-
-
-def _meaning_problem(item: Item) -> Refusal:  # noqa: PLR0911  one return per rule
-    if item["currency"] not in _CURRENCIES:
-        return Refusal("unsupported_currency", "This currency is not supported", "currency")
-    if item["method"] not in METHODS:
-        return Refusal("unsupported_method", "This method is not supported", "method")
-    if item["from_account"] not in ACCOUNTS:
-        return Refusal("unknown_account", "from_account is not one of yours", "from_account")
-    if _CURRENCY_OF[item["from_account"]] != item["currency"]:
-        return Refusal("currency_mismatch", "from_account has another currency", "currency")
-    if item["from_account"] == item["to_account"]:
-        return Refusal("same_account", "Source and destination are the same", "to_account")
-    if _TARGET.fullmatch(item["to_account"]) is None:
-        return Refusal("invalid_account", "to_account is not an account id", "to_account")
-    if item.get("reference") is not None and not 0 < len(item["reference"]) <= _REFERENCE_MAX:
-        return Refusal("invalid_reference", "reference has 1 to 35 characters", "reference")
-    return Refusal("invalid_description", "description has at most 500 characters", "description")
-
-
-def _refused(item: object, refusal: Refusal, refused: list[Item]) -> Item:
+def _refused(item: object, refusal: Refusal, refused: list[Payment]) -> Payment:
     """Give a refused item's outcome, and note it for the books."""
     known = item if isinstance(item, dict) else {}
     reference, target = known.get("reference"), known.get("to_account")
@@ -396,8 +269,9 @@ def _refused(item: object, refusal: Refusal, refused: list[Item]) -> Item:
         reference = None
     account = fingerprint(target) if isinstance(target, str) else ""
     refused.append({"reference": reference, "account": account, "code": refusal.code})
-    return {"status": "failed", "reference": reference, "error": refusal.error()}
+    return {"status": "failed", "reference": reference, "error": refusal.error}
 
 
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+@lru_cache(maxsize=1024)
+def _instant(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,7 +17,6 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -148,8 +147,9 @@ class Orkestra:
             return Reply(200, self._payout(first, now))
         account = _account(document)
         word = magic.word_of(account) if self._settings.magic else None
-        code = refuse(reference) or self._magic_refusal(word, reference, fingerprint(account))
-        if code:
+        again = self._books.refusals[reference, fingerprint(account)] > 0
+        code = refuse(reference) or magic.refusal_of(word, again=again, late=True)
+        if code is not None:
             raise self._refusal(code, request, reference, fingerprint(account))
         entry = self._entry(request, reference, now)
         effect = {
@@ -170,14 +170,13 @@ class Orkestra:
         return Reply(201, self._payout(entry, now))
 
     def _entry(self, request: Request, reference: str | None, now: float) -> Entry:
-        speed = self._settings.speed
         return {
             "kind": "payout",
             "platform": "orkestra",
             "at": now,
             "request": hashlib.sha256(request.body).hexdigest(),
             "key": reference,
-            "speed": None if speed == math.inf else speed,
+            "speed": self._settings.speed,
             "debits": {},
             "effects": [],
             "refused": [],
@@ -187,18 +186,10 @@ class Orkestra:
         """Give the line of the payout that this referenceId made, while it is remembered."""
         number = None if reference is None else self._books.by_reference.get(reference)
         entry = None if number is None else self._books.line(number)
-        if entry is None or now - entry["at"] > self._settings.key_life_s:
+        life_s = self._settings.key_life_s
+        if entry is None or (life_s is not None and now - entry["at"] > life_s):
             return None
         return entry
-
-    def _magic_refusal(self, word: str | None, reference: str | None, account: str) -> str | None:
-        match word:
-            case "insufficient_funds" | "invalid_account":
-                return word
-            case "try_later" if not self._books.refusals[reference, account]:
-                return word
-            case _:
-                return None
 
     def _refusal(
         self, code: str, request: Request, reference: str | None, account: str
@@ -208,7 +199,7 @@ class Orkestra:
         entry["refused"].append({"reference": reference, "account": account, "code": code})
         self._books.append(entry)
         status = {"insufficient_funds": 402, "try_later": 429}.get(code, 422)
-        return _RefusedError(status, code, magic.MESSAGES.get(code, f"Refused: {code}"))
+        return _RefusedError(status, code, magic.message_of(code))
 
     # reading
 
@@ -233,7 +224,7 @@ class Orkestra:
             "updatedAt": _instant(since),
         }
         if status == "FAILED":
-            payout["statusReason"] = f"{effect['code']}: {magic.MESSAGES[effect['code']]}"
+            payout["statusReason"] = f"{effect['code']}: {magic.message_of(effect['code'])}"
         return payout
 
     def _status(self, effect: Document, entry: Entry, now: float) -> tuple[str, float]:
@@ -241,8 +232,7 @@ class Orkestra:
         name, fate, begun = effect["effect"], effect["fate"], entry["at"]
         if fate == "held" and name in self._books.released:
             fate, begun = "paid", self._books.released[name]
-        speed = life.INSTANT if entry["speed"] is None else entry["speed"]
-        seed = effect["reference"] or name
+        speed, seed = entry["speed"], effect["reference"] or name
         if life.phase(fate, seed, age=now - begun, speed=speed) is not Phase.DONE:
             return "PENDING", entry["at"]
         word = "FAILED" if fate == "failed" else "PAID"

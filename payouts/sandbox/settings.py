@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from payouts.sandbox.life import INSTANT, speed_of
+from payouts.sandbox.life import speed_of
 
 __all__ = ["Settings"]
 
@@ -15,21 +15,21 @@ class Settings:
     """The switches and their defaults.
 
     Args:
-        speed: how many times faster than usual a payment lives; infinite is within the reply.
+        speed: how many times faster than usual a payment lives; None: it is done in the reply.
         wording: the word of Orkesta for a paid payment, `settled` or `completed`.
         wrapped: Orkesta's batches travel as `{"payments": […]}` and `{"results": […]}`.
         magic: magic accounts misbehave (see `magic`).
-        key_life_s: how long Orkestra remembers a referenceId; infinite is for ever.
+        key_life_s: how long Orkestra remembers a referenceId; None is for ever.
     """
 
-    speed: float = 1.0
+    speed: float | None = 1.0
     wording: str = "settled"
     wrapped: bool = False
     magic: bool = True
-    key_life_s: float = INSTANT
+    key_life_s: float | None = None
 
     def change(self, wanted: object) -> None:
-        """Take changes as JSON gives them; `speed` also as text, `key_life_s` null is for ever.
+        """Take changes as JSON gives them; `speed` also as the text `instant`.
 
         Raises:
             ValueError: a name or a value that makes no sense; then nothing has changed.
@@ -43,12 +43,11 @@ class Settings:
     def shown(self) -> dict[str, Any]:
         """Give the settings as JSON can carry them."""
         shown = {item.name: getattr(self, item.name) for item in fields(self)}
-        shown["speed"] = "instant" if self.speed == INSTANT else self.speed
-        shown["key_life_s"] = None if self.key_life_s == INSTANT else self.key_life_s
+        shown["speed"] = "instant" if self.speed is None else self.speed
         return shown
 
 
-def _checked(name: object, value: object) -> float | bool | str:
+def _checked(name: object, value: object) -> float | bool | str | None:
     match name, value:
         case "speed", str() | int() | float():
             return speed_of(str(value))
@@ -57,7 +56,7 @@ def _checked(name: object, value: object) -> float | bool | str:
         case "wrapped" | "magic", bool():
             return bool(value)
         case "key_life_s", None:
-            return INSTANT
+            return None
         case "key_life_s", int() | float() if value >= 0:
             return float(value)
     raise ValueError(f"{name!r} cannot be {value!r}")
