@@ -21,7 +21,7 @@ from payouts.core.errors import SettingsError
 
 __all__ = ["Project", "Settings", "find_project", "load_settings"]
 
-_FILE: ContextVar[dict[str, Any]] = ContextVar("payouts_settings_file", default={})
+_FILE: ContextVar[dict[str, Any]] = ContextVar("payouts_settings_file")
 
 
 class _Table(BaseModel):
@@ -73,7 +73,9 @@ class RetrySettings(_Table):
 class SandboxSettings(_Table):
     """The imitation that the sandbox environment talks to."""
 
-    speed: str = Field("1", description="how fast payments settle: a factor, or instant")
+    speed: float | Literal["instant"] = Field(
+        1.0, description="how fast payments settle: a factor, or instant"
+    )
     faults: str | None = Field(None, description="a file of fault recipes, relative to the project")
     seed: int | None = Field(None, description="a storm of faults drawn from this seed")
     opening: int = Field(
@@ -107,17 +109,19 @@ class Settings(BaseSettings):
     leone: Literal["SLL", "SLE"] | None = Field(
         None, description="which leone Orkestra means; asked once in live"
     )
-    reject_limit: float = Field(0.02, ge=0, le=1, description="share of bad lines that holds a file")
+    reject_limit: float = Field(
+        0.02, ge=0, le=1, description="share of bad lines that holds a file"
+    )
     own_accounts: tuple[str, ...] = Field((), description="accounts that are never paid")
     allow_undocumented_rails: tuple[str, ...] = Field(
         (), description="e.g. orkestra:mobile_money; live only (A-ORK-5)"
     )
     coverage: str | None = Field(None, description="a CSV of your own coverage rows")
-    database: DatabaseSettings = Field(default_factory=lambda: DatabaseSettings())
-    orkesta: OrkestaSettings = Field(default_factory=lambda: OrkestaSettings())
-    orkestra: OrkestraSettings = Field(default_factory=lambda: OrkestraSettings())
-    retry: RetrySettings = Field(default_factory=lambda: RetrySettings())
-    sandbox: SandboxSettings = Field(default_factory=lambda: SandboxSettings())
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    orkesta: OrkestaSettings = Field(default_factory=OrkestaSettings)
+    orkestra: OrkestraSettings = Field(default_factory=OrkestraSettings)
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
 
     @classmethod
@@ -137,10 +141,10 @@ class _FileSource(PydanticBaseSettingsSource):
     """The tables that `load_settings` read."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401, ARG002  pydantic's signature
-        return _FILE.get().get(field_name), field_name, False
+        return _FILE.get({}).get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return dict(_FILE.get())
+        return dict(_FILE.get({}))
 
 
 @dataclass(frozen=True, slots=True)

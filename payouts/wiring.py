@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shutil
+import tomllib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tomllib
 from sqlalchemy import text
 
-from payouts import intake, local
-from payouts.core.currencies import exponent
+from payouts import local
+from payouts.core.currencies import currency
 from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
 from payouts.flows.identity import Signer
 from payouts.flows.lane import LaneOrder
 from payouts.flows.load import LoadOrder
+from payouts.intake import coverage
+from payouts.intake.checks import Rules
+from payouts.intake.limits import FileLimits
+from payouts.intake.source import opened as opened_source
 from payouts.providers.client import Timeouts
 from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
@@ -30,6 +32,7 @@ from payouts.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from payouts.core.pipeline import Pipeline
     from payouts.providers.connector import Connector
@@ -92,17 +95,17 @@ class Parts:
             funding=funding,
             policy=self.policy(provider),
             vault=self.vault,
-            exponents=exponent,
+            exponents=lambda code: currency(code).exponent,
             timeouts=self.timeouts(),
             stopping=stopping,
         )
 
-    def rules(self, today: date | None = None) -> intake.Rules:
+    def rules(self, today: date | None = None) -> Rules:
         """What a line is checked against."""
         settings = self.settings
         overrides = self.project.root / settings.coverage if settings.coverage else None
-        return intake.Rules(
-            coverage=intake.load_coverage(overrides),
+        return Rules(
+            coverage=coverage.load(overrides),
             environment=settings.environment,
             today=today or datetime.now(UTC).date(),
             own_accounts=frozenset(settings.own_accounts),
@@ -113,21 +116,24 @@ class Parts:
     def take_copy(self, source: Path) -> Path:
         """Our own private copy of a payee file; what is surveyed and loaded is the copy (P2)."""
         folder = local.private_directory(self.project.state / "files")
-        intake.require_regular(source)
         unfinished = folder / f"{secrets.token_hex(8)}.part"
         digest = hashlib.sha256()
-        with intake.open_regular(source) as given, unfinished.open("xb") as copy:
+        with opened_source(source, FileLimits()) as (given, _), unfinished.open("xb") as copy:
             while piece := given.read(1 << 20):
                 digest.update(piece)
                 copy.write(piece)
         unfinished.chmod(0o600)
         return unfinished.rename(folder / f"{digest.hexdigest()}{source.suffix.lower()[:8]}")
 
-    def load_order(self, pipeline: Pipeline, source: Path, copy: Path, **changes: object) -> LoadOrder:
+    def load_order(
+        self, pipeline: Pipeline, source: Path, copy: Path, **changes: object
+    ) -> LoadOrder:
         """How `flows.load` is to load a file through a pipeline."""
         settings = self.settings
         sandbox = settings.environment == "sandbox"
-        limit = pipeline.reject_limit if pipeline.reject_limit is not None else settings.reject_limit
+        limit = (
+            pipeline.reject_limit if pipeline.reject_limit is not None else settings.reject_limit
+        )
         order = LoadOrder(
             payer=settings.payer,
             pipeline=pipeline.name,
@@ -157,8 +163,9 @@ class _Opening(dict[str, int]):
         super().__init__()
         self._major = major
 
-    def __missing__(self, currency: str) -> int:
-        return self._major * 10 ** exponent(currency)
+    def __missing__(self, code: str) -> int:
+        scale: int = 10 ** currency(code).exponent
+        return self._major * scale
 
 
 def _period(kind: str, now: datetime) -> str:

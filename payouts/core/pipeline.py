@@ -6,12 +6,11 @@ False
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Pipeline"]
 
@@ -47,4 +46,4 @@ class Pipeline:
     policy: Literal["auto", "person"] | None = None
     reject_limit: float | None = None
     period: Literal["slot", "day", "week", "month"] = "day"
-    transform: Callable[..., object] | None = None
+    transform: Callable[[Any], Any] | None = None

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Signer", "with_content", "with_references", "with_wires"]
 
-_CONTENT = (
-    "name country currency amount_minor method account bank_code branch_code account_type"
-    " document network due_date"
-).split()
+_CONTENT = [
+    "name",
+    "country",
+    "currency",
+    "amount_minor",
+    "method",
+    "account",
+    "bank_code",
+    "branch_code",
+    "account_type",
+    "document",
+    "network",
+    "due_date",
+]
 """What two lines with one reference must share to be the same payment."""
 
 _BLOCK = 64
@@ -71,9 +81,7 @@ def with_references(lines: pl.DataFrame, period: str) -> pl.DataFrame:
     return lines.with_columns(reference=pl.coalesce("reference", fingerprint))
 
 
-def with_wires(
-    items: pl.DataFrame, *, signer: Signer, payer: str, intent: int = 1
-) -> pl.DataFrame:
+def with_wires(items: pl.DataFrame, *, signer: Signer, payer: str, intent: int = 1) -> pl.DataFrame:
     """Add `wire` (String, 32 characters) and `wire_prefix` (Int64) from `reference`."""
     digest = signer.digest
     raw = b"".join(

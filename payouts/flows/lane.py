@@ -29,9 +29,10 @@ from payouts.providers.client import Client, Exchange, Permit
 from payouts.providers.connector import Sent
 from payouts.providers.strict import UnreadableError
 from payouts.store import bulk, lanes
+from payouts.store.lanes import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from sqlalchemy import Connection
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from payouts.providers.client import Timeouts
     from payouts.providers.connector import Connector
     from payouts.store.engine import Database
-    from payouts.store.lanes import Claim, DueBatch, LookedItem
+    from payouts.store.lanes import DueBatch, LookedItem
     from payouts.vault import Vault
 
 __all__ = ["LaneOrder", "work_lane"]
@@ -151,8 +152,8 @@ class _Lane:
             for task in done:
                 task.result()
 
-    def _start(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self.open.add(task)
         task.add_done_callback(self.open.discard)
 
@@ -163,9 +164,7 @@ class _Lane:
             places = range(start, min(start + step, len(claim.members)))
             self._start(self._submit(claim, places, sent_by, left))
 
-    async def _submit(
-        self, claim: Claim, places: range, sent_by: float, left: list[int]
-    ) -> None:
+    async def _submit(self, claim: Claim, places: range, sent_by: float, left: list[int]) -> None:
         connector = self.order.connector
         bodies = claim.bodies[places.start : places.stop]
         request = connector.submission(bodies, claim.key)
@@ -300,9 +299,7 @@ class _Writer:
             self.wires = {}
             for batch_id in missing:
                 ids, bodies, _ = self._opened(unit, [batch_id])[batch_id]
-                self.wires.update(
-                    zip(ids, (body[_WIRE].decode() for body in bodies), strict=True)
-                )
+                self.wires.update(zip(ids, (body[_WIRE].decode() for body in bodies), strict=True))
         return looks
 
     # -- claims -----------------------------------------------------------------------------------
@@ -435,19 +432,37 @@ class _Writer:
                 )
             )
             rows += [
-                (item, batch.batch_id, posting, attempt[0], state, "sending", seq + 1, tries + 1,
-                 clouded, self.recorder.actor)
+                (
+                    item,
+                    batch.batch_id,
+                    posting,
+                    attempt[0],
+                    state,
+                    "sending",
+                    seq + 1,
+                    tries + 1,
+                    clouded,
+                    self.recorder.actor,
+                )
                 for item, state, seq, clouded, tries, _ in part
             ]
         columns = (
-            "item_id", "batch_id", "posting", "attempt_id", "before", "after", "seq", "tries",
-            "clouded", "actor",
+            "item_id",
+            "batch_id",
+            "posting",
+            "attempt_id",
+            "before",
+            "after",
+            "seq",
+            "tries",
+            "clouded",
+            "actor",
         )
         bulk.copy_rows(unit, "item_event", columns, rows)
         return claims
 
     def _attempts(
-        self, unit: Connection, rows: list[tuple[int, list[int] | None, int, str, bytes]]
+        self, unit: Connection, rows: Sequence[tuple[int, list[int] | None, int, str, bytes]]
     ) -> list[tuple[int, int]]:
         return lanes.open_attempts(
             unit,
@@ -460,7 +475,11 @@ class _Writer:
     @staticmethod
     def _key(bodies: list[bytes]) -> str:
         """The idempotency key of a request: its first item's wire reference and its length."""
-        return f"{bodies[0][_WIRE].decode()}-{len(bodies)}" if len(bodies) > 1 else bodies[0][_WIRE].decode()
+        return (
+            f"{bodies[0][_WIRE].decode()}-{len(bodies)}"
+            if len(bodies) > 1
+            else bodies[0][_WIRE].decode()
+        )
 
     # -- after a death ------------------------------------------------------------------------------
 

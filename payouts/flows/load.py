@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
-from payouts import intake, jobs
+from payouts import jobs
 from payouts.core.errors import FileRefusedError, InvariantError
 from payouts.core.problems import KINDS
 from payouts.flows import fund
 from payouts.flows.aggregate import aggregate
 from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
+from payouts.intake.checks import check
+from payouts.intake.frames import no_problems
+from payouts.intake.chunks import chunks
 from payouts.store import bulk, runs
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from payouts.flows.identity import Signer
-    from payouts.intake import Chunk, Rules, Survey
+    from payouts.intake.checks import Rules
+    from payouts.intake.survey import Chunk, Survey
     from payouts.store.engine import Database
     from payouts.vault import Vault
 
@@ -176,7 +180,8 @@ class _Loader:
         vault: Vault,
     ) -> None:
         self.unit, self.probe = unit, probe
-        self.survey, self.rules, self.order = survey, rules, order
+        self.survey, self.order = survey, order
+        self.rules = replace(rules, has_reference=survey.has_reference)
         self.payer_id, self.encoders, self.batch_max = payer_id, encoders, batch_max
         self.signer, self.vault = signer, vault
         self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id))
@@ -195,7 +200,7 @@ class _Loader:
     def run(self) -> LoadResult:
         with ThreadPoolExecutor(1, "payouts-copy") as pool:
             behind: Future[None] | None = None
-            for chunk in intake.chunks(self.survey):
+            for chunk in chunks(self.survey):
                 lines, items = self._accept(chunk)
                 self.order.checked(self.lines)
                 if behind is not None:
@@ -213,7 +218,7 @@ class _Loader:
         canonical = chunk.lines
         if self.order.transform is not None:
             canonical = _transformed(canonical, self.order.transform)
-        checked = intake.check(canonical, self.rules)
+        checked = check(canonical, self.rules)
         problems = pl.concat([chunk.problems, checked.problems])
         if problems.height:
             self.problems.append(problems)
@@ -235,7 +240,9 @@ class _Loader:
         """line, outcome, item_id of good lines that are not to be paid again."""
         inside = self.survey.duplicates.mark(canonical).select(
             "line",
-            pl.col("verdict").replace({"repeated_without_reference": "quarantined"}).alias("outcome"),
+            pl.col("verdict")
+            .replace({"repeated_without_reference": "quarantined"})
+            .alias("outcome"),
             pl.lit(None, pl.Int64).alias("item_id"),
         )
         known = runs.claimed(self.probe, self.payer_id, good["reference"])
@@ -417,7 +424,9 @@ class _Loader:
         self, items: pl.DataFrame, members: pl.DataFrame, lines: pl.DataFrame
     ) -> None:
         paid = members.join(
-            items.select(pl.col("reference"), "item_id"), on="reference", how="left",
+            items.select(pl.col("reference"), "item_id"),
+            on="reference",
+            how="left",
             maintain_order="left",
         ).select("line_id", "item_id")
         rows = lines.join(paid, on="line_id", how="left", maintain_order="left")
@@ -469,7 +478,7 @@ class _Loader:
             totals=self.totals,
             amounts=_summed(self.amounts),
             routes=_routes(self.routes),
-            problems=pl.concat(self.problems) if self.problems else intake.no_problems(),
+            problems=pl.concat(self.problems) if self.problems else no_problems(),
             outcomes=pl.concat(self.outcomes) if self.outcomes else _NO_OUTCOMES,
             batches=self.batches,
         )
@@ -505,9 +514,7 @@ class _Loader:
         if result.short:
             result.holds.append(("funds", ", ".join(sorted(result.short))))
         for reason, detail in result.holds:
-            runs.hold(
-                self.unit, self.run_id, reason=reason, detail=detail, actor=self.order.actor
-            )
+            runs.hold(self.unit, self.run_id, reason=reason, detail=detail, actor=self.order.actor)
         if self.order.policy == "auto" and not result.short:
             runs.approve(self.unit, self.run_id, actor=self.order.actor)
             jobs.enqueue_lanes(self.unit, runs.lanes(self.unit, self.run_id))
@@ -550,7 +557,9 @@ def _summed(amounts: list[pl.DataFrame]) -> pl.DataFrame:
     if not amounts:
         return pl.DataFrame(schema={"outcome": pl.String, "currency": pl.String})
     return (
-        pl.concat(amounts).group_by("outcome", "currency").agg(pl.col("amount_minor").sum(), pl.len())
+        pl.concat(amounts)
+        .group_by("outcome", "currency")
+        .agg(pl.col("amount_minor").sum(), pl.len())
     ).sort("outcome", "currency")
 
 

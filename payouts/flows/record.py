@@ -137,7 +137,10 @@ class Recorder:
             unit, sorted({(s.claim.attempt_id, s.claim.fence) for s in submitted})
         )
         proofs = lanes.insert_evidence(unit, [self._proof(s) for s in submitted])
-        whole: dict[tuple[State, bool], list[tuple[int, int, int | None, int | None, str | None, datetime | None]]] = {}
+        whole: dict[
+            tuple[State, bool],
+            list[tuple[int, int, int | None, int | None, str | None, datetime | None]],
+        ] = {}
         wide: dict[str, list[object]] = {name: [] for name in _WIDE}
         for answer, proof in zip(submitted, proofs, strict=True):
             if answer.claim.attempt_id not in live:
@@ -191,7 +194,9 @@ class Recorder:
 
     def _stale(self, unit: Connection, answer: Submitted) -> None:
         """A reply under a void fence writes no outcome; its ids let a look find the payments."""
-        self.alarms.append(f"a late reply to attempt {answer.claim.attempt_id} was kept as evidence")
+        self.alarms.append(
+            f"a late reply to attempt {answer.claim.attempt_id} was kept as evidence"
+        )
         if answer.reading is not None:
             found = [
                 (answer.claim.members[place], ref)
@@ -202,7 +207,10 @@ class Recorder:
 
     def _as_whole(
         self, answer: Submitted, proof: int, at: datetime
-    ) -> tuple[State, bool, tuple[int, int, int | None, int | None, str | None, datetime | None]] | None:
+    ) -> (
+        tuple[State, bool, tuple[int, int, int | None, int | None, str | None, datetime | None]]
+        | None
+    ):
         """One row for a batch that moves as one: not executed, or unclear, with no item named."""
         claim = answer.claim
         if not claim.whole or len(answer.places) != len(claim.members):
@@ -216,7 +224,14 @@ class Recorder:
             return None
         (after,) = after_submission(verdict, clouded=claim.clouded[0], found=False)
         due = self._due(after, answer, claim.tries[0], at)
-        event = (claim.batch_id, claim.seqs[0] + 1, claim.attempt_id, proof, _said(answer.exchange), due)
+        event = (
+            claim.batch_id,
+            claim.seqs[0] + 1,
+            claim.attempt_id,
+            proof,
+            _said(answer.exchange),
+            due,
+        )
         return after, after is State.UNKNOWN, event
 
     def _widen(
@@ -237,7 +252,7 @@ class Recorder:
                 )
         else:
             verdict = _verdict(answer)
-            if _poisoned(answer) and count == 1 or self._exhausted(answer, max(tries)):
+            if (_poisoned(answer) and count == 1) or self._exhausted(answer, max(tries)):
                 verdict = Verdict.REJECTED
             verdicts = [str(verdict)] * count
             refs, statuses = [None] * count, [None] * count
@@ -274,14 +289,17 @@ class Recorder:
         )
 
     def _item_due(
-        self, verdict: str, clouded: bool, answer: Submitted, tries: int, at: datetime  # noqa: FBT001  a column's value
+        self,
+        verdict: str,
+        clouded: bool,
+        answer: Submitted,
+        tries: int,
+        at: datetime,
     ) -> datetime | None:
         after = after_submission(Verdict(verdict), clouded=clouded, found=False)[-1]
         return self._due(after, answer, tries, at)
 
-    def _due(
-        self, after: State, answer: Submitted, tries: int, at: datetime
-    ) -> datetime | None:
+    def _due(self, after: State, answer: Submitted, tries: int, at: datetime) -> datetime | None:
         if after is State.APPROVED:
             if answer.exchange.failure in _UNSENT or _poisoned(answer):
                 return at
@@ -338,14 +356,32 @@ class Recorder:
             for after in moves:
                 seq += 1  # noqa: PLW2901  counted on through the item's moves
                 rows.append(
-                    (look.item.item_id, look.item.batch_id, proof, seq, before, after,
-                     look.item.tries, Move.find(before, after).clouds, code, status)
+                    (
+                        look.item.item_id,
+                        look.item.batch_id,
+                        proof,
+                        seq,
+                        before,
+                        after,
+                        look.item.tries,
+                        Move.find(before, after).clouds,
+                        code,
+                        status,
+                    )
                 )
                 before = after
             self.settled += moves[-1] is State.SETTLED
         columns = (
-            "item_id", "batch_id", "evidence_id", "seq", "before", "after", "tries", "clouded",
-            "code", "provider_status",
+            "item_id",
+            "batch_id",
+            "evidence_id",
+            "seq",
+            "before",
+            "after",
+            "tries",
+            "clouded",
+            "code",
+            "provider_status",
         )
         bulk.copy_rows(
             unit,
@@ -369,9 +405,7 @@ class Recorder:
         }
 
 
-def _look_says(
-    look: Looked, recorder: Recorder
-) -> tuple[Verdict | None, str | None, str | None]:
+def _look_says(look: Looked, recorder: Recorder) -> tuple[Verdict | None, str | None, str | None]:
     """What a look brought: nothing for an answer that says nothing, else the item's verdict."""
     if look.reading is not None:
         reading = look.reading
@@ -419,7 +453,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
                     "batch_id",
                     "attempt_id",
                     "evidence_id",
-                    (pl.col("due_at") if step == len(moves) else pl.lit(None, _WIDE["due_at"])).alias("due_at"),
+                    (
+                        pl.col("due_at") if step == len(moves) else pl.lit(None, _WIDE["due_at"])
+                    ).alias("due_at"),
                     pl.lit(str(before)).alias("before"),
                     pl.lit(str(after)).alias("after"),
                     pl.col("seq") + step,

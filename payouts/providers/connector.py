@@ -62,9 +62,21 @@ class Connector(Protocol):
 
     name: str
     encoder: str
-    capabilities: Capabilities
-    base_url: str
-    headers: Mapping[str, str]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can do."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """Where its API begins."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Sent with every request: credentials."""
+        ...
 
     def encode(self, items: pl.DataFrame) -> pl.Series:
         """One JSON body per item; columns are those of `flows.load` (`wire`, `amount_minor` …)."""

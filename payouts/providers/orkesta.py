@@ -90,7 +90,9 @@ class Orkesta:
                 "amount": pl.col("amount_minor").cast(pl.String),
                 "currency": text(pl.col("currency")),
                 "method": text(pl.col("method")),
-                "from_account": text(pl.col("currency").replace_strict(self.from_accounts, default=None)),
+                "from_account": text(
+                    pl.col("currency").replace_strict(self.from_accounts, default=None)
+                ),
                 "to_account": text(pl.col("account")),
                 "description": text(note.str.head(140)),
                 "reference": text(pl.col("wire")),

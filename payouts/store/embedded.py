@@ -223,18 +223,21 @@ def _initdb(directory: Path, programs: Path, way: Way, lock: int) -> None:
         said = done.stderr.decode(errors="replace").strip()
         raise ServerError(
             f"initdb could not create {new}: {said}",
-            hint="Free some space on that disk, or move the project to another one.",
+            hint="See that the disk has 100 MB left and takes files of PostgreSQL's user, "
+            "or give the URL of a PostgreSQL that already runs.",
         )
     # Only the socket: initdb's own rules also name the addresses of this machine.
     (new / "pg_hba.conf").write_text(
         "# Only the private socket, see payouts.store.embedded.\nlocal all all trust\n"
     )
+    _sync(new / "pg_hba.conf")  # initdb has synced the rest
     new.rename(directory / "data")
     _sync(directory)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Have a file or a folder on the disk before we go on."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -246,7 +246,9 @@ def insert_batch_events(
     )
 
 
-def payloads(connection: Connection, batch_ids: Sequence[int]) -> dict[int, tuple[Sealed, list[int]]]:
+def payloads(
+    connection: Connection, batch_ids: Sequence[int]
+) -> dict[int, tuple[Sealed, list[int]]]:
     """Per batch, the sealed bytes and the amounts of all its items in key order."""
     rows = connection.execute(
         text(
@@ -284,9 +286,7 @@ def live_attempts(connection: Connection, attempts: Sequence[tuple[int, int]]) -
     return {int(row[0]) for row in rows}
 
 
-def close_attempts(
-    connection: Connection, closed: Sequence[tuple[int, str, int | None]]
-) -> None:
+def close_attempts(connection: Connection, closed: Sequence[tuple[int, str, int | None]]) -> None:
     """Close attempts: (attempt, outcome, HTTP status)."""
     if not closed:
         return
@@ -308,9 +308,7 @@ def close_attempts(
     )
 
 
-def insert_evidence(
-    connection: Connection, rows: Sequence[dict[str, object]]
-) -> list[int]:
+def insert_evidence(connection: Connection, rows: Sequence[dict[str, object]]) -> list[int]:
     """Write evidence; returns its keys in order.
 
     Each row has kind, provider, batch_id, attempt_id, item_id, http_status, sha256, bytes, excerpt.
@@ -330,9 +328,7 @@ def insert_evidence(
         "bytes",
         "excerpt",
     )
-    values = [
-        (lo + place, *(row[name] for name in columns[1:])) for place, row in enumerate(rows)
-    ]
+    values = [(lo + place, *(row[name] for name in columns[1:])) for place, row in enumerate(rows)]
     bulk.copy_rows(connection, "evidence", columns, values)
     return list(range(lo, lo + len(rows)))
 

@@ -152,13 +152,16 @@ def claimed(
         "known_item": pl.Int64,
     }
     values = {"payer": payer_id, "intent": intent}
-    overlap = not references.is_empty() and connection.execute(
-        text(
-            "SELECT EXISTS (SELECT FROM line WHERE payer_id = :payer AND outcome = 'accepted'"
-            ' AND reference BETWEEN CAST(:low AS text) COLLATE "C" AND :high)'
-        ),
-        {"payer": payer_id, "low": references.min(), "high": references.max()},
-    ).scalar_one()
+    overlap = (
+        not references.is_empty()
+        and connection.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM line WHERE payer_id = :payer AND outcome = 'accepted'"
+                " AND reference BETWEEN :low AND :high)"
+            ),
+            {"payer": payer_id, "low": references.min(), "high": references.max()},
+        ).scalar_one()
+    )
     if not overlap:
         return pl.DataFrame(schema=schema)
     return bulk.read(

@@ -120,7 +120,7 @@ CREATE TABLE line (
   outcome line_outcome NOT NULL,
   payer_id smallint NOT NULL,
   intent smallint NOT NULL DEFAULT 1,
-  reference text,
+  reference text COLLATE "C",
   item_id bigint,
   amount_minor bigint,
   currency text,
