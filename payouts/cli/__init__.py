@@ -1,0 +1,109 @@
+"""The command line: `payouts …`, from words to an exit code.
+
+Modules here import only typer, the standard library and core enums at their top; what a command
+needs is imported in its body, so that `payouts --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+
+from payouts.cli import frame
+from payouts.cli.frame import Exit
+from payouts.core.errors import FileRefusedError, InvariantError, PayoutsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_WORDS_WRONG = typer.BadParameter.__mro__[1]
+"""The base of what typer raises for words it does not understand; the name moved between versions."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (`frame.Exit`)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug, words = _debug(words)
+    words = words or ["--help"]
+    frame.start(json_wanted="--json" in _options(words))
+    try:
+        from payouts.cli.app import build  # noqa: PLC0415  a broken command module is told below
+
+        code = build()(args=words, prog_name="payouts", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = frame.interrupted()
+    except SystemExit as error:  # completion scripts end like this
+        return error.code if isinstance(error.code, int) else 0
+    except BaseException as error:  # noqa: BLE001  Polars panics are no Exception
+        code = _told(error, debug=debug)
+    frame.flush()
+    return int(code) if isinstance(code, int) else 0
+
+
+def _options(words: list[str]) -> list[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _debug(words: list[str]) -> tuple[bool, list[str]]:
+    """`--debug` may stand anywhere."""
+    count = len(_options(words))
+    kept = [word for word in words[:count] if word != "--debug"]
+    return len(kept) < count, kept + words[count:]
+
+
+def _told(error: BaseException, *, debug: bool) -> Exit:
+    """Say what is wrong, which thing, and what to do; a traceback only for `--debug`."""
+    if debug:
+        traceback.print_exception(error)
+    code, message, hint, ending = _words(error)
+    frame.complain(code, message, hint, ending)
+    return ending
+
+
+def _words(error: BaseException) -> tuple[str, str, str, Exit]:
+    if isinstance(error, PayoutsError):
+        return error.code, error.message, error.hint, _ending(error)
+    if isinstance(error, _WORDS_WRONG):
+        message = str(getattr(error, "format_message", error.__str__)())
+        return "E_USAGE", message, _help_for(error), Exit.USAGE
+    if _of_the_database(error):
+        first = str(error).strip().splitlines()[0]
+        hint = "Is it running and reachable? `payouts doctor` looks; --debug shows everything."
+        return "E_DATABASE", f"the database refused: {first}", hint, Exit.FAULT
+    what = str(error).strip().splitlines()
+    return (
+        "E_INTERNAL",
+        f"this is our fault: {type(error).__name__}: {what[0] if what else 'no words'}",
+        "Nothing is lost: run the same command again; if it stays, report it with --debug.",
+        Exit.FAULT,
+    )
+
+
+def _ending(error: PayoutsError) -> Exit:
+    match error:
+        case UsageError():
+            return Exit.USAGE
+        case FileRefusedError():
+            return Exit.REFUSED
+        case InvariantError():
+            return Exit.FAULT
+        case _:
+            return Exit.FAULT
+
+
+def _help_for(error: BaseException) -> str:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "payouts")
+    return f"`{path} --help` shows what it understands."
+
+
+def _of_the_database(error: BaseException) -> bool:
+    """Told by name, since importing the drivers here would cost every command its start."""
+    return type(error).__name__ in {"OperationalError", "InterfaceError"} and type(
+        error
+    ).__module__.startswith(("sqlalchemy", "psycopg"))
