@@ -182,7 +182,7 @@ def _beyond_chance(count: int, valid: int) -> bool:
     if count > 1000:  # noqa: PLR2004  the sum below would have a thousand long terms
         return (10 * valid - count) ** 2 > 900 * count
     tail = sum(math.comb(count, k) * 9 ** (count - k) for k in range(valid, count + 1))
-    return tail * 1_000_000 <= 10**count
+    return bool(tail * 1_000_000 <= 10**count)
 
 
 def _own_rule(lines: pl.DataFrame) -> pl.DataFrame:

@@ -36,7 +36,15 @@ _DECISION: Final = pl.Schema(
         "provider_decimals": pl.Int8,
     }
 )
-_FINDING: Final = pl.Schema({"combination": pl.UInt32, **{n: t for n, t in PROBLEMS.items() if n != "line"}})
+_FINDING: Final = pl.Schema(
+    {
+        "combination": pl.UInt32,
+        "code": pl.String,
+        "column": pl.String,
+        "value": pl.String,
+        "allowed": pl.String,
+    }
+)
 _VALUE_MAX: Final = 60
 
 

@@ -8,13 +8,13 @@ reach it: they are read one by one and become a problem of their line.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from payouts.intake.dialect import cells
-from payouts.intake.frames import PROBLEMS
 from payouts.intake.layout import Piece
 from payouts.intake.records import Records, cut
 from payouts.intake.refusal import refused
@@ -39,7 +39,7 @@ def pieces(text: Iterable[bytes], layout: Layout, limits: FileLimits) -> Iterato
 
     Raises:
         NotUtf8Error: a block is not UTF-8.
-        FileRefusedError: E_FILE_QUOTE, E_FILE_LINE_TOO_LONG, E_FILE_COUNT, E_FILE_CUT.
+        FileRefusedError: E_FILE_QUOTE, E_FILE_LINE_TOO_LONG, E_FILE_COUNT.
     """
     dialect = layout.dialect
     found = cut(
@@ -48,24 +48,10 @@ def pieces(text: Iterable[bytes], layout: Layout, limits: FileLimits) -> Iterato
         quote=dialect.quote.encode(),
         line_bytes_max=limits.line_bytes_max,
     )
-    for records, is_last in _with_last(found):
+    for records in found:
         blank = records.blank()
         data = ~blank & (records.lines > dialect.header_line)
-        if is_last and layout.trailer:
-            data[np.flatnonzero(data)[-1:]] = False
         yield _piece(records, data, int(np.count_nonzero(blank)), layout)
-
-
-def _with_last(found: Iterable[Records]) -> Iterator[tuple[Records, bool]]:
-    """Mark the last block that has more than blank lines."""
-    held: list[Records] = []
-    for records in found:
-        if not records.blank().all():
-            yield from ((earlier, False) for earlier in held)
-            held = []
-        held.append(records)
-    for position, records in enumerate(held):
-        yield records, position == 0
 
 
 def _piece(records: Records, data: NDArray[np.bool_], blank_lines: int, layout: Layout) -> Piece:
@@ -73,14 +59,13 @@ def _piece(records: Records, data: NDArray[np.bool_], blank_lines: int, layout: 
     whole = data & (records.fields == width) & ~records.stray
     frame = _parsed(records, whole, layout, width)
     broken = np.flatnonzero(data & ~whole)
-    if not records.closed and data[-1]:
-        _check_whole(records, width)
-    if not broken.size:
-        none = pl.Series("line", [], pl.Int64)
-        return Piece(frame, pl.DataFrame(schema=PROBLEMS), none, blank_lines, records.closed)
     rows, problems = _one_by_one(records, broken, layout, width)
-    original = pl.concat([frame, rows]).sort("line")
-    return Piece(original, problems, rows["line"], blank_lines, records.closed)
+    lines = [int(records.lines[i]) for i in broken]
+    odd = Piece.of_rows(
+        layout.header, rows, problems, lines, blank_lines=blank_lines, closed=records.closed
+    )
+    merged = pl.concat([frame, odd.original]).sort("line") if rows else frame
+    return replace(odd, original=merged)
 
 
 def _parsed(records: Records, whole: NDArray[np.bool_], layout: Layout, width: int) -> pl.DataFrame:
@@ -127,7 +112,7 @@ def _selected(records: Records, whole: NDArray[np.bool_]) -> bytes:
 
 def _one_by_one(
     records: Records, broken: NDArray[np.int64], layout: Layout, width: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Read the lines that have another shape than the header, and say so of each."""
     dialect = layout.dialect
     rows: list[tuple[object, ...]] = []
@@ -145,11 +130,7 @@ def _one_by_one(
             problems.append((line, "E_LINE_QUOTE", "", "", ""))
         else:
             problems.append((line, "E_LINE_FIELDS", "", str(len(found)), str(width)))
-    schema = {"line": pl.Int64, **dict.fromkeys(layout.header, pl.String)}
-    return (
-        pl.DataFrame(rows, schema=schema, orient="row"),
-        pl.DataFrame(problems, schema=PROBLEMS, orient="row"),
-    )
+    return rows, problems
 
 
 def _shaped(found: list[str], width: int, delimiter: str) -> list[str]:
@@ -158,9 +139,3 @@ def _shaped(found: list[str], width: int, delimiter: str) -> list[str]:
     if len(found) > width:
         padded[-1] = delimiter.join(found[width - 1 :])
     return padded
-
-
-def _check_whole(records: Records, width: int) -> None:
-    """Refuse a file whose last line has too few fields and no line break: it was cut."""
-    if records.fields[-1] < width:
-        raise refused("E_FILE_CUT", value=f"line {records.lines[-1]}")

@@ -41,17 +41,17 @@ class Encoding:
 
 
 class Hashed:
-    """A file read once from its beginning, with the SHA-256 of all its bytes."""
+    """A file that is read once from its beginning, with the SHA-256 of all its bytes."""
 
     def __init__(self, file: BinaryIO, block_bytes: int) -> None:
-        self._file = file
+        self.file = file
         self._digest = hashlib.sha256()
         self._block_bytes = block_bytes
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the bytes of the whole file."""
-        self._file.seek(0)
-        while block := self._file.read(self._block_bytes):
+        self.file.seek(0)
+        while block := self.file.read(self._block_bytes):
             self._digest.update(block)
             yield block
 

@@ -22,9 +22,9 @@ from payouts.intake.templates import key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Sum", "checked", "is_trailer"]
+__all__ = ["WORDS", "Sum", "checked", "is_trailer"]
 
-_WORDS: Final = frozenset(
+WORDS: Final = frozenset(
     {
         *("total", "totals", "grandtotal", "totalamount", "sum", "subtotal", "summe", "gesamt"),
         *("toplam", "geneltoplam", "suma", "totale", "gesamtsumme", "totaux", "trailer", "trl"),
@@ -47,7 +47,7 @@ def is_trailer(cells: Sequence[str], columns: Mapping[str, str]) -> bool:
     first = next((cell for cell in cells if cell.strip()), "")
     words = {key(part) for part in (first, first.partition(":")[0])}
     paid = any((columns.get(ours) or "").strip() for ours in ("account", "method", "phone"))
-    return bool(words & _WORDS) and not paid
+    return bool(words & WORDS) and not paid
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Sum:
         """Add the amounts of lines as they are written; count those that are no amounts."""
         self.count += lines.height + unreadable
         for mark in (".", ","):
-            total, wrong = _total(lines.select(with_points(pl.col("amount"), mark)))  # type: ignore[arg-type]  # a literal of both marks
+            total, wrong = _total(lines.select(with_points(pl.col("amount"), mark)))
             if mark == ".":
                 self.points, self.unreadable = self.points + total, self.unreadable + wrong
             else:
@@ -90,7 +90,7 @@ def checked(cells: Sequence[str], found: Sum, mark: Mark) -> str:
     spoken = f"{found.count:,} lines and {total.normalize():f}"
     for text in numbers:
         value = _value(text, mark)
-        if value != total and value != found.count:
+        if value not in (total, found.count):
             raise refused("E_FILE_TRAILER", value=f"it says {text[:30]}", allowed=spoken)
         if value == total and value != found.count and wrong:
             raise refused(
