@@ -4,15 +4,16 @@ The rule is `core.money.parse_minor`; here it is for a million texts. A text is 
 decimal type, since Polars rounds there (`10.005` became 10.00 on a cast to Decimal(20, 2)): its
 digits become an integer once the point is taken out.
 
->>> frame = pl.DataFrame({"amount": ["12.5", "12.505", "1e3", "-1", "0.00", None]})
->>> frame = frame.with_columns(exponent=pl.lit(2, pl.Int8))
->>> frame = frame.with_columns(code=problem(pl.col("amount"), pl.col("exponent")))
->>> frame["code"].to_list()[:3]
-[None, 'E_AMOUNT_PRECISION', 'E_AMOUNT_FORMAT']
->>> frame["code"].to_list()[3:]
-['E_AMOUNT_NEGATIVE', 'E_AMOUNT_ZERO', 'E_AMOUNT_MISSING']
->>> frame.select(minor(pl.col("amount"), pl.col("exponent"), pl.col("code"))).to_series().to_list()
-[1250, None, None, None, None, None]
+>>> amounts = ["12.5", "12.505", "1e3", "-1", "0.00", None]
+>>> lines = pl.DataFrame({"amount": amounts}).with_columns(exponent=pl.lit(2, pl.Int8))
+>>> for row in with_minor(lines).select("amount_minor", "amount_code").rows():
+...     print(row)
+(1250, None)
+(None, 'E_AMOUNT_PRECISION')
+(None, 'E_AMOUNT_FORMAT')
+(None, 'E_AMOUNT_NEGATIVE')
+(None, 'E_AMOUNT_ZERO')
+(None, 'E_AMOUNT_MISSING')
 """
 
 from __future__ import annotations
@@ -23,71 +24,79 @@ import polars as pl
 
 from payouts.core.money import MINOR_MAX
 
-__all__ = ["decimals", "minor", "problem", "text"]
+__all__ = ["text", "with_minor"]
 
-_AMOUNT: Final = r"^[0-9]+(?:\.[0-9]+)?$"  # [0-9], since \d accepts ٣ and ३
-_NEGATIVE: Final = r"^-[0-9]+(?:\.[0-9]+)?$"
-_ZERO: Final = r"^[0.]+$"
+_AMOUNT: Final = r"^-?[0-9]+(?:\.[0-9]+)?$"  # [0-9], since \d accepts ٣ and ३
 _DIGITS_MAX: Final = len(str(MINOR_MAX))
 
 
-def decimals(amount: pl.Expr) -> pl.Expr:
-    """How many digits stand after the point: Int64, 0 without a point, null for null."""
-    point = amount.str.find(".", literal=True).cast(pl.Int64)
-    return (amount.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(
-        pl.when(amount.is_not_null()).then(pl.lit(0, pl.Int64))
+def with_minor(lines: pl.DataFrame) -> pl.DataFrame:
+    """The lines with two more columns, `amount_minor` and `amount_code`.
+
+    Args:
+        lines: has `amount` (String with dot decimals, null where blank) and `exponent` (Int8, the
+            decimals of the line's currency; null where it is unknown, which leaves range and
+            precision unjudged).
+
+    Returns:
+        `amount_code` (String) is null for an amount that can be paid, else E_AMOUNT_MISSING,
+        E_AMOUNT_FORMAT, E_AMOUNT_NEGATIVE, E_AMOUNT_RANGE, E_AMOUNT_PRECISION or E_AMOUNT_ZERO,
+        the first that fits: the verdicts of `core.money.parse_minor`, and no payout of nothing.
+        `amount_minor` (Int64) is null wherever there is a code or no exponent.
+    """
+    amount, exponent = pl.col("amount"), pl.col("exponent")
+    parts = lines.with_columns(
+        amount.str.contains(_AMOUNT).alias("_formed"),
+        amount.str.replace(".", "", literal=True).cast(pl.Int64, strict=False).alias("_digits"),
+        amount.str.len_bytes().cast(pl.Int64).alias("_size"),
+        amount.str.find(".", literal=True).cast(pl.Int64).alias("_point"),
+    ).with_columns((pl.col("_size") - pl.col("_point") - 1).fill_null(0).alias("_behind"))
+    return (
+        parts.with_columns(_code(amount, exponent).alias("amount_code"))
+        .with_columns(_minor(exponent).alias("amount_minor"))
+        .drop("_formed", "_digits", "_size", "_point", "_behind")
     )
 
 
-def problem(amount: pl.Expr, exponent: pl.Expr) -> pl.Expr:
-    """The code of what is wrong with an amount text, or null: String.
+def text(amount_minor: pl.Expr, exponent: pl.Expr) -> pl.Expr:
+    """Minor units as the plain decimal text that `with_minor` reads back: String.
 
-    The same verdicts as `core.money.parse_minor`, and no payout of nothing: E_AMOUNT_MISSING,
-    E_AMOUNT_NEGATIVE, E_AMOUNT_FORMAT, E_AMOUNT_RANGE, E_AMOUNT_PRECISION, E_AMOUNT_ZERO, in
-    this order.
-
-    Args:
-        amount: String with dot decimals, null where blank.
-        exponent: decimals of the line's currency; null where it is unknown, which leaves range
-            and precision unjudged.
+    >>> frame = pl.DataFrame({"minor": [1255, 5, 7], "exponent": [2, 2, 0]})
+    >>> frame.select(text(pl.col("minor"), pl.col("exponent"))).to_series().to_list()
+    ['12.55', '0.05', '7']
     """
-    behind = decimals(amount)
-    size = amount.str.len_bytes().cast(pl.Int64)
-    before = size - behind - (behind > 0).cast(pl.Int64)
+    digits = amount_minor.cast(pl.String).str.zfill(exponent.cast(pl.Int64) + 1)
+    whole = digits.str.len_bytes().cast(pl.Int64) - exponent
+    return (
+        pl.when(exponent == 0)
+        .then(digits)
+        .otherwise(pl.concat_str(digits.str.head(whole), pl.lit("."), digits.str.tail(exponent)))
+    )
+
+
+def _code(amount: pl.Expr, exponent: pl.Expr) -> pl.Expr:
+    before = pl.coalesce(pl.col("_point"), pl.col("_size"))
     return (
         pl.when(amount.is_null())
         .then(pl.lit("E_AMOUNT_MISSING"))
-        .when(~amount.str.contains(_AMOUNT))
-        .then(
-            pl.when(amount.str.contains(_NEGATIVE))
-            .then(pl.lit("E_AMOUNT_NEGATIVE"))
-            .otherwise(pl.lit("E_AMOUNT_FORMAT"))
-        )
+        .when(~pl.col("_formed"))
+        .then(pl.lit("E_AMOUNT_FORMAT"))
+        .when(amount.str.starts_with("-"))
+        .then(pl.lit("E_AMOUNT_NEGATIVE"))
         .when(before + exponent > _DIGITS_MAX)
         .then(pl.lit("E_AMOUNT_RANGE"))
-        .when(behind > exponent)
+        .when(pl.col("_behind") > exponent)
         .then(pl.lit("E_AMOUNT_PRECISION"))
-        .when(amount.str.contains(_ZERO))
+        .when(pl.col("_digits") == 0)
         .then(pl.lit("E_AMOUNT_ZERO"))
     )
 
 
-def minor(amount: pl.Expr, exponent: pl.Expr, code: pl.Expr) -> pl.Expr:
-    """The minor units of amounts that `problem` finds nothing wrong with: Int64, else null.
+def _minor(exponent: pl.Expr) -> pl.Expr:
+    """The digits without the point count units of the last decimal; a power of ten does the rest.
 
-    The digits without the point are the amount in units of its last decimal; what is missing up
-    to the exponent is a power of ten. All of it fits, since `problem` bounds the digits.
+    All of it fits into an Int64, since `_code` bounds the digits.
     """
-    digits = amount.str.replace(".", "", literal=True).cast(pl.Int64, strict=False)
-    missing = (exponent - decimals(amount)).clip(0).cast(pl.UInt32)
-    return pl.when(code.is_null() & exponent.is_not_null()).then(
-        digits * pl.lit(10, pl.Int64).pow(missing)
-    )
-
-
-def text(amount_minor: pl.Expr, exponent: int) -> pl.Expr:
-    """Minor units as the plain decimal text that `problem` and `minor` read back: String."""
-    if exponent == 0:
-        return amount_minor.cast(pl.String)
-    padded = amount_minor.cast(pl.String).str.pad_start(exponent + 1, "0")
-    return padded.str.head(-exponent) + "." + padded.str.tail(exponent)
+    missing = (exponent - pl.col("_behind")).clip(0).cast(pl.UInt32)
+    fine = pl.col("amount_code").is_null() & exponent.is_not_null()
+    return pl.when(fine).then(pl.col("_digits") * pl.lit(10, pl.Int64).pow(missing))

@@ -139,7 +139,7 @@ def field_problems(lines: pl.DataFrame, today: date, *, has_reference: bool) -> 
             run(odd_names.filter(_IS_SEPA), _SEPA_NAMES),
             run(names.filter(odd["by_document"]), _DOCUMENT_NAMES),
             run(odd_descriptions, _DESCRIPTIONS),
-            run(odd_descriptions.filter(_IS_SEPA), [_sent("description")]),
+            run(odd_descriptions.filter(_IS_SEPA), _SEPA_DESCRIPTIONS),
         ]
     )
 
@@ -224,11 +224,13 @@ def _everywhere(today: date) -> list[Check]:
 def _sent(column: str) -> Check:
     """Says how a text is spelled in a SEPA message."""
     text = pl.col(column)
-    return Check(
-        column,
-        _when(~text.str.contains(f"^{SEPA}*$"), f"W_{column.upper()}_TRANSLITERATED"),
-        sepa_text(text),
-    )
+    changed = ~text.str.contains(f"^{SEPA}*$") & _has_latin(text)
+    return Check(column, _when(changed, f"W_{column.upper()}_TRANSLITERATED"), sepa_text(text))
+
+
+def _has_latin(text: pl.Expr) -> pl.Expr:
+    """Whether something readable is left of a text once it is spelled for SEPA."""
+    return sepa_text(text).str.contains("[A-Za-z0-9]")
 
 
 _IS_SEPA: Final = pl.col("method") == "sepa"
@@ -257,11 +259,7 @@ _SEPA_NAMES: Final = (
     ),
     Check(
         "name",
-        _when(
-            pl.col("name").str.contains(r"\p{L}")
-            & ~sepa_text(pl.col("name")).str.contains("[A-Za-z]"),
-            "E_NAME_SCRIPT",
-        ),
+        _when(pl.col("name").str.contains(r"\p{L}") & ~_has_latin(pl.col("name")), "E_NAME_SCRIPT"),
     ),
     _sent("name"),
 )
@@ -269,4 +267,8 @@ _DOCUMENT_NAMES: Final = (_matches("name", _INITIALS, "W_NAME_INITIALS"),)
 _DESCRIPTIONS: Final = (
     _longer("description", _DESCRIPTION_MAX, "E_DESCRIPTION_LENGTH"),
     _matches("description", _CONTROL, "E_DESCRIPTION_CONTROL"),
+)
+_SEPA_DESCRIPTIONS: Final = (
+    _sent("description"),
+    Check("description", _when(~_has_latin(pl.col("description")), "E_DESCRIPTION_SCRIPT")),
 )

@@ -313,6 +313,12 @@ _FIELDS = (
         "Write it on one line, without tabs and invisible characters.",
     ),
     ProblemKind(
+        "E_DESCRIPTION_SCRIPT",
+        "'{value}' cannot be written with the characters that SEPA allows",
+        "Write the description in Latin letters or leave it blank.",
+        source=_EPC,
+    ),
+    ProblemKind(
         "W_DESCRIPTION_TRANSLITERATED",
         "'{value}' is sent as '{allowed}': SEPA knows fewer characters",
         "Nothing to do if the payee understands it.",

@@ -1,0 +1,255 @@
+"""Checks: lines of a payee file judged against everything we know, all problems of each line.
+
+A chunk is joined to the coverage table first, then its texts and amounts are judged, then its
+accounts, partitioned by identifier rule. Nothing here reads a file or a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from payouts.core.combination import Environment, Leone, Policy
+from payouts.core.money import MINOR_MAX
+from payouts.intake import amounts
+from payouts.intake.combinations import combined
+from payouts.intake.coverage import coverage_of
+from payouts.intake.fields import Check, due_date, field_problems, run
+from payouts.intake.frames import no_problems
+from payouts.intake.identifiers import RULES, identified, last4
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["GOOD", "Checked", "Rules", "check"]
+
+GOOD: Final = pl.Schema(
+    {
+        "line": pl.Int64,
+        "reference": pl.String,
+        "name": pl.String,
+        "country": pl.String,
+        "currency": pl.String,
+        "amount_minor": pl.Int64,
+        "exponent": pl.Int8,
+        "method": pl.String,
+        "provider": pl.String,
+        "account": pl.String,
+        "account_kind": pl.String,
+        "account_last4": pl.String,
+        "bank_code": pl.String,
+        "branch_code": pl.String,
+        "account_type": pl.String,
+        "document": pl.String,
+        "document_kind": pl.String,
+        "phone": pl.String,
+        "email": pl.String,
+        "network": pl.String,
+        "description": pl.String,
+        "due_date": pl.Date,
+    }
+)
+"""Columns of good lines: what an item is made of."""
+
+_IDENTIFYING: Final = (
+    "line",
+    "account",
+    "country",
+    "currency",
+    "method",
+    "account_kind",
+    "bank_code",
+    "branch_code",
+    "account_type",
+    "document",
+    "document_kind",
+    "phone",
+    "network",
+)
+_ALWAYS: Final = ("line", "account", "document")
+_BY_PHONE: Final = ("msisdn", "co_wallet")
+_OWN_KEY: Final = ("pix_cpf", "pix_cnpj")
+_NO_RULE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a check may depend on.
+
+    Args:
+        coverage: the frame of `intake.coverage.load`.
+        environment: `live` refuses rails whose fields are not documented.
+        today: due dates before it are refused.
+        own_accounts: our funding accounts, in any spelling; nobody is paid there.
+        leone: which leone the operator has confirmed that the platform means; None: nobody has.
+        allow_undocumented_rails: `provider:method` of rails that the operator has confirmed.
+        has_reference: whether the file has a reference column, so that a blank one is a mistake;
+            None: it has one if any line of the chunk has a reference.
+    """
+
+    coverage: pl.DataFrame
+    environment: Environment
+    today: date
+    own_accounts: frozenset[str] = frozenset()
+    leone: Leone | None = None
+    allow_undocumented_rails: frozenset[str] = frozenset()
+    has_reference: bool | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """What the decision about a combination depends on."""
+        return Policy(self.environment, self.today, self.leone, self.allow_undocumented_rails)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The verdict on a frame of lines.
+
+    Args:
+        good: the lines without an `E_` problem in input order, with the columns of `GOOD`.
+        problems: every problem of every line, rejecting and warning, in input order.
+    """
+
+    good: pl.DataFrame
+    problems: pl.DataFrame = field(default_factory=no_problems)
+
+
+def check(lines: pl.DataFrame, rules: Rules) -> Checked:
+    """Judge lines: which can be paid, and everything that is wrong or doubtful with each.
+
+    Args:
+        lines: `line` (Int64, unique) and the canonical columns (String, null where blank), amounts
+            with dot decimals; any number of lines, 100,000 at a time are good for memory.
+    """
+    has_reference = rules.has_reference
+    if has_reference is None:
+        has_reference = lines["reference"].null_count() < lines.height
+    read = combined(lines, coverage_of(rules.coverage), rules.policy)
+    priced, amount_problems = _with_amounts(read.lines)
+    named, account_problems = _with_accounts(priced, rules.own_accounts)
+    problems = pl.concat(
+        [
+            read.problems,
+            amount_problems,
+            account_problems,
+            field_problems(named, rules.today, has_reference=has_reference),
+        ]
+    ).sort("line", maintain_order=True)
+    return Checked(_good(named, problems), problems)
+
+
+def _with_amounts(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines with `amount_minor`, and what is wrong with their amounts."""
+    lines = amounts.with_minor(lines)
+    return lines, run(lines, _AMOUNTS)
+
+
+def _amount_allowed() -> pl.Expr:
+    """What would be right, for the codes of `amounts.problem` that can say so."""
+    exponent, code = pl.col("exponent"), pl.col("amount_code")
+    decimals = pl.format("{} has {}", pl.col("currency"), exponent)
+    greatest = amounts.text(pl.lit(MINOR_MAX), exponent)
+    return (
+        pl.when(code == "E_AMOUNT_PRECISION")
+        .then(decimals)
+        .when(code == "E_AMOUNT_RANGE")
+        .then(greatest)
+    )
+
+
+def _with_accounts(
+    lines: pl.DataFrame, own_accounts: frozenset[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines with normalised accounts, and what is wrong with them, one rule at a time."""
+    by_phone = pl.col("identifier").is_in(_BY_PHONE) & pl.col("account").is_null()
+    lines = lines.with_columns(
+        pl.when(by_phone).then(pl.col("phone")).otherwise(pl.col("account")).alias("account")
+    )
+    columns = [
+        name for name in _IDENTIFYING if name in _ALWAYS or lines[name].null_count() < lines.height
+    ]
+    parts = lines.select(*columns, "identifier").partition_by("identifier")
+    made = pl.concat([_identified(part) for part in parts])
+    made = made.sort("line") if len(parts) > 1 else made
+    lines = lines.with_columns(made.drop("line", "code"))
+    return lines, pl.concat([_account_problems(made), _own(lines, own_accounts)])
+
+
+def _identified(part: pl.DataFrame) -> pl.DataFrame:
+    """Lines of one identifier rule with their accounts read and judged."""
+    name = part.item(0, "identifier")
+    if name is None or name == _NO_RULE:
+        kind = None if name is None else _NO_RULE
+        return part.select(
+            "line",
+            "account",
+            pl.lit(kind, pl.String).alias("account_kind"),
+            last4(pl.col("account")).alias("account_last4"),
+            "document",
+            pl.lit(None, pl.String).alias("code"),
+        )
+    made = identified(RULES[name], part)
+    # The key that is a CPF or CNPJ belongs to the holder of that number (DICT): nothing is guessed.
+    is_document = pl.col("account_kind").is_in(_OWN_KEY) & pl.col("document").is_null()
+    return made.select(
+        "line",
+        "account",
+        pl.col("account_kind").fill_null(_NO_RULE),
+        "account_last4",
+        pl.when(is_document)
+        .then(pl.col("account"))
+        .otherwise(pl.col("document"))
+        .alias("document"),
+        "code",
+    )
+
+
+def _account_problems(made: pl.DataFrame) -> pl.DataFrame:
+    return run(made, [Check("account", pl.col("code"), of_blanks=True)])
+
+
+def _own(lines: pl.DataFrame, own_accounts: frozenset[str]) -> pl.DataFrame:
+    """Lines that would pay our own funding account: columns were swapped, or worse."""
+    if not own_accounts:
+        return no_problems()
+    tidy = ["".join(filter(str.isalnum, account)).upper() for account in own_accounts]
+    written = pl.col("account").str.replace_all(r"[^A-Za-z0-9]", "").str.to_uppercase()
+    return run(
+        lines, [Check("account", pl.when(written.is_in(tidy)).then(pl.lit("E_ACCOUNT_OWN")))]
+    )
+
+
+def _good(lines: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
+    """The lines that nothing rejects, with exactly the columns of an item."""
+    rejected = problems.filter(pl.col("code").str.starts_with("E_"))["line"].unique()
+    if rejected.len():
+        lines = lines.filter(~pl.col("line").is_in(rejected.implode()))
+    return lines.with_columns(due_date(pl.col("due_date")).alias("due_date")).select(GOOD.names())
+
+
+_AMOUNT_MINOR: Final = pl.col("amount_minor")
+_EXPONENT: Final = pl.col("exponent")
+_FEWER: Final = (_EXPONENT - pl.col("provider_decimals")).clip(0).cast(pl.UInt32)
+
+_AMOUNTS: Final = (
+    Check("amount", pl.col("amount_code"), _amount_allowed(), of_blanks=True),
+    Check(
+        "amount",
+        pl.when(pl.col("min_minor") > _AMOUNT_MINOR).then(pl.lit("E_AMOUNT_BELOW_MINIMUM")),
+        amounts.text(pl.col("min_minor"), _EXPONENT),
+    ),
+    Check(
+        "amount",
+        pl.when(pl.col("max_minor") < _AMOUNT_MINOR).then(pl.lit("E_AMOUNT_ABOVE_MAXIMUM")),
+        amounts.text(pl.col("max_minor"), _EXPONENT),
+    ),
+    Check(
+        "amount",
+        pl.when(_AMOUNT_MINOR % pl.lit(10, pl.Int64).pow(_FEWER) != 0).then(
+            pl.lit("E_AMOUNT_PROVIDER_DECIMALS")
+        ),
+        pl.format("{} takes {}", pl.col("provider"), pl.col("provider_decimals")),
+    ),
+)
