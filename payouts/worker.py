@@ -39,9 +39,14 @@ async def work(
     connector = procrastinate.PsycopgConnector(conninfo=parts.database.conninfo(), max_size=4)
     app = procrastinate.App(connector=connector)
 
+    over = asyncio.Event()
+
+    def leaving() -> bool:
+        return over.is_set() or stopping()
+
     @app.task(name=jobs.WORK_LANE, queue=jobs.LANE_QUEUE)
     async def lane(provider: str, funding: str) -> None:
-        for alarm in await work_lane(parts.lane_order(provider, funding, stopping=stopping)):
+        for alarm in await work_lane(parts.lane_order(provider, funding, stopping=leaving)):
             said(alarm)
 
     async with app.open_async():
@@ -62,6 +67,8 @@ async def work(
             while not running.done() and not finished() and not stopping():
                 await asyncio.wait({running}, timeout=poll_s)
         finally:
+            # Lanes claim nothing more and finish what is in flight; then the worker itself ends.
+            over.set()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["LaneOrder", "work_lane"]
 
 _GROUP = 64
+_REMEMBERED = 64  # batches whose wire references are kept between looks
 _WIRE = slice(-34, -2)  # the wire reference is the last member of every body; flows.load checks it
 
 
@@ -81,7 +82,7 @@ class _Turn:
     """What a turn hands to the senders."""
 
     claims: list[Claim] = field(default_factory=list)
-    looks: list[LookedItem] = field(default_factory=list)
+    looks: list[tuple[LookedItem, str]] = field(default_factory=list)
     due_s: float | None = None
 
 
@@ -121,6 +122,15 @@ class _Lane:
         self.open: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
+        """Turn after turn; when it is ended from outside, no request is left behind."""
+        try:
+            await self._turns()
+        finally:
+            for task in self.open:
+                task.cancel()
+            await asyncio.gather(*self.open, return_exceptions=True)
+
+    async def _turns(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             group = [self.answers.get_nowait() for _ in range(min(_GROUP, self.answers.qsize()))]
@@ -128,8 +138,8 @@ class _Lane:
             sent_by = time.monotonic() + self.order.send_by_s
             for claim in turn.claims:
                 self._start_claim(claim, sent_by)
-            for item in turn.looks:
-                self._start(self._look(item))
+            for item, wire in turn.looks:
+                self._start(self._look(item, wire))
             if self.open or not self.answers.empty():
                 await self._wait_for_answer()
             elif self.order.stopping() or turn.due_s is None or turn.due_s > self.order.horizon_s:
@@ -191,7 +201,7 @@ class _Lane:
             Submitted(claim, places, exchange, answer, reading, left[0] == 0, _asked(exchange))
         )
 
-    async def _look(self, item: LookedItem) -> None:
+    async def _look(self, item: LookedItem, wire: str) -> None:
         if item.ref is None:
             self.answers.put_nowait(Looked(item, Exchange(detail="no id is known"), None))
             return
@@ -200,7 +210,6 @@ class _Lane:
             exchange = await self.client.send(connector.poll(item.ref))
         reading = None
         if connector.answer(exchange) is Answer.READABLE:
-            wire = self.writer.wire_of(item)
             exponent = self.order.exponents(item.currency)
             try:
                 reading = connector.read_poll(
@@ -241,7 +250,7 @@ class _Writer:
         )
         self.connection: Connection = order.database.engine.connect()
         self.worker = 0
-        self.wires: dict[int, str] = {}
+        self.wires: dict[int, tuple[int, list[str]]] = {}
 
     def start(self) -> bool:
         """Take the lane and clear up after a worker that died; false where it is taken."""
@@ -281,11 +290,7 @@ class _Writer:
         self.order.reached("after_turn")
         return made
 
-    def wire_of(self, item: LookedItem) -> str:
-        """The wire reference of an item that is looked at."""
-        return self.wires[item.item_id]
-
-    def _claim_looks(self, unit: Connection) -> list[LookedItem]:
+    def _claim_looks(self, unit: Connection) -> list[tuple[LookedItem, str]]:
         policy = self.order.policy
         looks = lanes.claim_checks(
             unit,
@@ -294,13 +299,19 @@ class _Writer:
             waits_s=[wait * policy.pace for wait in policy.checks_s],
             limit=1 if self.order.connector.capabilities.per_request == 1 else 2,
         )
-        missing = sorted({look.batch_id for look in looks if look.item_id not in self.wires})
-        if missing:
+        batches = sorted({look.batch_id for look in looks})
+        missing = [batch_id for batch_id in batches if batch_id not in self.wires]
+        if len(self.wires) + len(missing) > _REMEMBERED:
             self.wires = {}
-            for batch_id in missing:
-                ids, bodies, _ = self._opened(unit, [batch_id])[batch_id]
-                self.wires.update(zip(ids, (body[_WIRE].decode() for body in bodies), strict=True))
-        return looks
+            missing = batches
+        if missing:
+            for batch_id, (ids, bodies, _) in self._opened(unit, missing).items():
+                self.wires[batch_id] = ids[0], [body[_WIRE].decode() for body in bodies]
+        return [(look, self._wire(look)) for look in looks]
+
+    def _wire(self, look: LookedItem) -> str:
+        lo, wires = self.wires[look.batch_id]
+        return wires[look.item_id - lo]
 
     # -- claims -----------------------------------------------------------------------------------
 

@@ -349,6 +349,7 @@ class Recorder:
             moves = after_look(verdict, state) if verdict is not None else ()
             if moves:
                 moving.append((look, state, seq, moves, status, code))
+                present[look.item.item_id] = (moves[-1], seq + len(moves), False)
         proofs = lanes.insert_evidence(unit, [self._look_proof(row[0]) for row in moving])
         rows: list[tuple[object, ...]] = []
         for (look, state, seq, moves, status, code), proof in zip(moving, proofs, strict=True):
