@@ -318,17 +318,22 @@ class _Patience:
         return waited < self._wait_max
 
 
-def private_directory(path: Path) -> Path:
+def private_directory(path: Path, *, passable: bool = False) -> Path:
     """Make `path` a folder that only its owner can enter, and return it.
 
     A folder that root makes inside somebody else's folder is given to that person, who would
     otherwise be locked out of the own project after one `sudo payouts`.
 
+    Args:
+        passable: root's folder may be passed through, not looked into (0711), because a server
+            that refuses root may have to run as another user in a private folder further down.
+
     Raises:
         ServerError: it cannot be made, is somebody else's, or its file system keeps no permissions.
     """
+    mode = 0o711 if passable and os.geteuid() == 0 else 0o700
     try:
-        _make(path, 0o700)
+        _make(path, mode)
         found = path.stat()
         if os.geteuid() not in {0, found.st_uid}:
             raise ServerError(
@@ -336,14 +341,14 @@ def private_directory(path: Path) -> Path:
                 hint="Run payouts as that user, or take it over: "
                 f"sudo chown -R {os.geteuid()} {shlex.quote(str(path))}",
             )
-        if found.st_mode & 0o077:
-            path.chmod(0o700)
+        if found.st_mode & 0o777 != mode:
+            path.chmod(mode)
     except OSError as error:
         raise ServerError(
             f"{path} cannot be used: {error.strerror}",
             hint="Check who owns the project folder and whether its disk is full or read-only.",
         ) from error
-    if path.stat().st_mode & 0o077:
+    if path.stat().st_mode & 0o777 != mode:
         raise ServerError(
             f"{path} cannot be made private: its file system keeps no permissions",
             hint="Move the project to a disk of this machine's own (not a Windows or USB drive).",

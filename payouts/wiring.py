@@ -195,7 +195,7 @@ def opened(
     """
     settings = project.settings
     with ExitStack() as stack:
-        local.private_directory(project.state)
+        local.private_directory(project.state, passable=True)
         _ignore(project.state)
         database = _database(project, stack, progress)
         stack.callback(database.dispose)

@@ -414,6 +414,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert "Check who owns" in caught.value.hint
 
 
+def test_only_roots_passable_folder_lets_others_through_and_never_look(tmp_path: Path) -> None:
+    """In a container without user namespaces the database runs as another user further down."""
+    path = private_directory(tmp_path / "state", passable=True)
+    assert path.stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
+
+    private_directory(path)
+    assert path.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_preparation_that_the_disk_refuses_is_told_as_such(folder: Path) -> None:
     private_directory(folder)
     (folder / "server.py").mkdir()
