@@ -6,10 +6,13 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
 
     http.py      connections: one request in, one reply out, down to resets and dripping bodies
     app.py       routes, the control paths, and the course that a request takes through them
-    orkesta.py   the platform mounted at /orkesta/v1
-    orkestra.py  the platform mounted at /orkestra
+    orkesta.py   the platform mounted at /orkesta/v1; orkesta_rules.py: what it accepts
+    orkestra.py  the platform mounted at /orkestra; orkestra_rules.py: what it accepts
+    ids.py       ids that lead to their line in the books
+    settings.py  what can be switched
     books.py     the truth log: what really happened, on disk before the answer
     life.py      how a payment grows from pending to settled, computed from the time
     magic.py     accounts that misbehave on purpose
-    faults.py    the table of fault recipes, and the scripts that choose when they strike
+    recipes.py   the table of faults, down to the end of a connection
+    faults.py    the scripts and storms that say when which of them strikes
 """

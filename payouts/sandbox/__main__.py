@@ -1,7 +1,8 @@
 """Start the sandbox: `python -m payouts.sandbox --dir DIR --port 0`.
 
-`DIR/address` appears, whole, once the server listens, and goes when it ends. SIGTERM and SIGINT
-end it with status 0; status 2 says that the arguments are wrong or that the books are in use.
+`DIR/address` (for clients) and `DIR/control` (for whoever steers it) appear, whole, once the server
+listens, and go when it ends. SIGTERM and SIGINT end it with status 0; 2 says that the arguments are
+wrong or that the books are in use, 1 that the books could not be kept any more.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from payouts.sandbox.app import App, Server
 from payouts.sandbox.books import Books, BooksInUseError
-from payouts.sandbox.faults import read_script, storm, table
+from payouts.sandbox.faults import read_script, storm
 from payouts.sandbox.life import speed_of
+from payouts.sandbox.recipes import table
 from payouts.sandbox.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,32 +54,46 @@ def _rules(arguments: argparse.Namespace) -> list[Rule]:
     return scripted + ([] if arguments.seed is None else storm(arguments.seed))
 
 
-async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> None:
-    """Serve until a signal comes."""
+async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> int:
+    """Serve until a signal comes, or until something breaks that no reply can tell."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def end(status: int) -> None:
+        if not ended.done():
+            ended.set_result(status)
+
+    def broken(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        loop.default_exception_handler(context)
+        end(1)
+
+    loop.set_exception_handler(broken)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    settings = Settings(
+        loop.add_signal_handler(number, end, 0)
+    books = Books(arguments.dir, soon=loop.call_soon)
+    with closing(books):
+        settings, seed = _settings(arguments), arguments.seed or 0
+        server = Server(
+            arguments.port, lambda shut: App(books, settings, rules=rules, seed=seed, shut=shut)
+        )
+        await server.open()
+        addresses = {"control": server.control_port, "address": server.port}
+        for name, port in addresses.items():
+            _publish(arguments.dir / name, f"http://127.0.0.1:{port}")
+        status = await ended
+        for name in addresses:
+            (arguments.dir / name).unlink(missing_ok=True)
+        server.close()
+    return status
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
         speed=arguments.speed,
         wording=arguments.wording,
         wrapped=arguments.wrapped,
         magic=not arguments.no_magic,
     )
-    books = Books(arguments.dir, soon=loop.call_soon)
-    address = arguments.dir / "address"
-    try:
-        seed = arguments.seed or 0
-        server = Server(
-            arguments.port, lambda shut: App(books, settings, rules=rules, seed=seed, shut=shut)
-        )
-        await server.open()
-        _publish(address, f"http://127.0.0.1:{server.port}")
-        await ended.wait()
-        address.unlink(missing_ok=True)
-        server.close()
-    finally:
-        books.close()
 
 
 def _publish(address: Path, text: str) -> None:
@@ -90,11 +107,10 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run the server and give its exit status."""
     arguments = _arguments(given)
     try:
-        asyncio.run(_serve(arguments, _rules(arguments)))
+        return asyncio.run(_serve(arguments, _rules(arguments)))
     except (BooksInUseError, OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  a program's last word
         return 2
-    return 0
 
 
 if __name__ == "__main__":

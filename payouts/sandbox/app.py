@@ -1,42 +1,35 @@
 """The app: which platform answers, and what a request goes through on its way.
 
-    connection ─▶ faults ─▶ platform ─▶ books ─▶ fsync ─▶ faults ─▶ connection
-
-Control paths, for whoever runs the sandbox; faults never touch them:
-
-    GET  /_control/health      {"status": "ok", "effects", "requests"}
-    GET  /_control/faults      the rules in force with `seen` and `struck`, and totals per fault
-    POST /_control/faults      put a script in force instead (see `faults`)
-    DELETE /_control/faults    no faults any more
-    GET  /_control/settings    the settings (see `settings`)
-    POST /_control/settings    change some of them
-    POST /_control/release     {"effect": id}: a held payment goes on
+connection ─▶ faults ─▶ platform ─▶ books ─▶ fsync ─▶ faults ─▶ connection
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from payouts.sandbox.faults import Course, Faults, rules_of
+from payouts.sandbox.control import CONTROL, Control
+from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
 from payouts.sandbox.orkesta import Orkesta
 from payouts.sandbox.orkestra import Orkestra
+from payouts.sandbox.recipes import Course
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from payouts.sandbox.books import Books
-    from payouts.sandbox.faults import Refuse, Rule
-    from payouts.sandbox.http import Request
+    from payouts.sandbox.faults import Rule
+    from payouts.sandbox.http import Answerer, Request
+    from payouts.sandbox.recipes import Moment, Refuse
     from payouts.sandbox.settings import Settings
 
 __all__ = ["App", "Server"]
-
-_CONTROL: Final = "/_control/"
 
 
 class App:
@@ -58,15 +51,16 @@ class App:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._books = books
-        self._settings = settings
         self._shut = shut
-        self._clock = clock
         self._requests = 0
         self._faults = Faults(rules, seed=seed, references=self._references, clock=clock)
         self._platforms: dict[str, Orkesta | Orkestra] = {
             "orkesta": Orkesta(books, settings, clock),
             "orkestra": Orkestra(books, settings, clock),
         }
+        self.control = Control(
+            books, settings, self._faults, requests=lambda: self._requests, clock=clock
+        )
 
     # what a connection asks
 
@@ -76,24 +70,25 @@ class App:
 
     def at_head(self, request: Request) -> Wire | None:
         """Decide when the headers are here and the body is not; None: go on."""
-        if request.path.startswith(_CONTROL):
-            return None
-        return self._early("head", request)
+        return None if request.path.startswith(CONTROL) else self._early("head", request)
 
     async def answer(self, request: Request) -> tuple[Reply, Wire]:
         """Answer one request; what it changed is on disk when this returns."""
-        if request.path.startswith(_CONTROL):
-            reply, wire = self._control(request), Wire()
-        else:
-            self._requests += 1
-            course = self._course(request)
-            reply, wire = await self._play(course, request), course.wire
-        await self._durable()
-        return reply, wire
+        if request.path.startswith(CONTROL):
+            return await self.control.answer(request)
+        self._requests += 1
+        course = self._course(request)
+        try:
+            reply = await self._play(course, request)
+        except Exception:  # noqa: BLE001  a bug of the sandbox: loud here, a 500 for the client
+            traceback.print_exc(file=sys.stderr)
+            reply = Reply(500, {"code": "sandbox_bug", "message": "See the sandbox's stderr"})
+        await self._books.durable()
+        return reply, course.wire
 
     # faults
 
-    def _early(self, moment: Any, request: Request | None) -> Wire | None:  # noqa: ANN401  a Moment
+    def _early(self, moment: Moment, request: Request | None) -> Wire | None:
         if not self._faults.rules:
             return None
         course = Course()
@@ -123,7 +118,7 @@ class App:
             return course.instead
         reply = self._effect(request, course.refuse)
         if course.wait_after_s:
-            await self._durable()
+            await self._books.durable()
             await asyncio.sleep(course.wait_after_s)
         for edit in course.edits:
             reply = edit(reply)
@@ -131,67 +126,33 @@ class App:
 
     # effects
 
-    def _effect(self, request: Request, refuse: Refuse) -> Reply:
-        platform = self._platforms.get(request.path.split("/", 2)[1])
+    def _effect(self, request: Request, refuse: Refuse | None) -> Reply:
+        platform = self._platforms.get(request.path.removeprefix("/").partition("/")[0])
         if platform is None:
             return Reply(404, _nested_error("not_found", "No platform is mounted here"))
         return platform.answer(request, refuse)
 
-    async def _durable(self) -> None:
-        if self._books.is_durable:
-            return
-        done = asyncio.get_running_loop().create_future()
-        self._books.when_durable(lambda: done.set_result(None))
-        await done
-
     def _references(self, request: Request) -> list[str]:
-        """Give the references in a request's body, or those of the payment that its path names."""
-        try:
-            document = orjson.loads(request.body) if request.body else []
-        except orjson.JSONDecodeError:
-            document = []
-        if isinstance(document, dict):
-            document = document.get("payments", [document])
+        """Give the references in a request's body, or that of the payment which its path names."""
         if request.method in {"GET", "DELETE"}:
             found = self._books.find(request.path.rpartition("/")[2])
-            document = [found[0]] if found else []
-        items = [item for item in document if isinstance(item, dict)]
-        references = (item.get("reference") or item.get("referenceId") for item in items)
+            items: Any = [] if found is None else [found[0]]
+        else:
+            items = _document(request.body)
+        named = [item for item in items if isinstance(item, dict)]
+        references = (item.get("reference") or item.get("referenceId") for item in named)
         return [reference for reference in references if isinstance(reference, str)]
 
-    # control
 
-    def _control(self, request: Request) -> Reply:
-        try:
-            document = orjson.loads(request.body) if request.body else None
-            return self._controlled(request.method, request.path.removeprefix(_CONTROL), document)
-        except ValueError as error:
-            return Reply(422, {"code": "invalid", "message": str(error)})
-
-    def _controlled(self, method: str, name: str, document: Any) -> Reply:  # noqa: ANN401  JSON
-        match method, name:
-            case "GET", "health":
-                counts = {"effects": self._books.effects, "requests": self._requests}
-                return Reply(200, {"status": "ok", **counts})
-            case "GET" | "POST" | "DELETE", "faults":
-                if method != "GET":
-                    self._faults.use(rules_of(document) if method == "POST" else ())
-                return Reply(200, self._faults.shown())
-            case "GET" | "POST", "settings":
-                if method == "POST":
-                    self._settings.change(document)
-                return Reply(200, self._settings.shown())
-            case "POST", "release":
-                return self._release(document)
-            case _:
-                return Reply(404, {"code": "not_found", "message": "There is no such control"})
-
-    def _release(self, document: Any) -> Reply:  # noqa: ANN401  JSON
-        effect = str(document["effect"]) if isinstance(document, dict) else ""
-        if self._books.find(effect) is None:
-            return Reply(404, {"code": "not_found", "message": "There is no such effect"})
-        self._books.append({"kind": "release", "at": self._clock(), "effect": effect})
-        return Reply(200, {"released": effect})
+def _document(body: bytes) -> Any:  # noqa: ANN401  JSON
+    """Give the items of a body of whatever shape; of an unreadable one, none."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    if isinstance(document, dict):
+        document = document.get("payments", [document])
+    return document if isinstance(document, list) else []
 
 
 def _nested_error(code: str, message: str) -> dict[str, Any]:
@@ -199,47 +160,57 @@ def _nested_error(code: str, message: str) -> dict[str, Any]:
 
 
 class Server:
-    """The listening socket and its connections.
+    """The listening sockets and their connections: one port for clients, one for control.
 
     Args:
         port: 0 is any free one.
-        app: makes the app, given the function that closes the port for a while.
+        app: makes the app, given the function that closes the clients' port for a while.
     """
 
     def __init__(self, port: int, app: Callable[[Callable[[float], None]], App]) -> None:
         self.port = port
+        self.control_port = 0
         self._app = app(self.shut)
         self._peers: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._clients: asyncio.Server | None = None
+        self._control: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Listen; afterwards `port` is the real one."""
-        self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._app, self._peers, self._tasks),
+        """Listen; afterwards `port` and `control_port` are the real ones."""
+        self._control = await self._listen(self._app.control, 0)
+        self.control_port = self._control.sockets[0].getsockname()[1]
+        await self._open_clients()
+
+    async def _open_clients(self) -> None:
+        self._clients = await self._listen(self._app, self.port)
+        self.port = self._clients.sockets[0].getsockname()[1]
+
+    async def _listen(self, answerer: Answerer, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(answerer, self._peers, self._tasks),
             "127.0.0.1",
-            self.port,
+            port,
             backlog=1024,
         )
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     def shut(self, seconds: float) -> None:
-        """Refuse connections for a while."""
-        if self._listener is None:
-            return
-        self._listener.close()
-        self._listener = None
-        asyncio.get_running_loop().call_later(seconds, self._reopen)
+        """Refuse new clients for a while."""
+        if self._clients is not None:
+            self._clients.close()
+            self._clients = None
+            asyncio.get_running_loop().call_later(seconds, self._reopen)
 
     def _reopen(self) -> None:
-        task = asyncio.get_running_loop().create_task(self.open())
+        task = asyncio.get_running_loop().create_task(self._open_clients())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Stop listening, end every connection and whatever waits for its effect."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in (self._clients, self._control):
+            if listener is not None:
+                listener.close()
         for task in self._tasks:
             task.cancel()
         for peer in tuple(self._peers):

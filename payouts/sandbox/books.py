@@ -28,7 +28,8 @@ and one of its effects:
      "fate": "paid" | "slow_paid" | "failed" | "held",   how it ends if nobody cancels it
      …}                                  what else the platform shows again (amount, description)
 
-Other lines: `{"kind": "cancel", "at", "effect"}` and `{"kind": "release", "at", "effect"}`.
+Other lines: `{"kind": "cancel", "at", "effect"}` and `{"kind": "release", "at", "effect"}`, where
+null stands for all that is held at that moment.
 
 So the money moved by one reference is the sum over its effects with a fate other than `failed`,
 without those named by a cancel line.
@@ -36,6 +37,7 @@ without those named by a cancel line.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -67,7 +69,7 @@ def fingerprint(account: str) -> str:
     """Give what the truth log keeps of an account: 16 hex digits of its SHA-256.
 
     >>> fingerprint("acc_01HABC")
-    'd0b75a2a22f6ade0'
+    '34b9e93d9f4094c8'
     """
     return hashlib.sha256(account.encode()).hexdigest()[:16]
 
@@ -101,12 +103,12 @@ class Books:
         self._starts = array("Q", [0])
         self._cache: OrderedDict[int, Entry] = OrderedDict()
         self._unwritten: list[bytes] = []
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self.spent: Counter[str] = Counter()
         self.refusals: Counter[tuple[str | None, str]] = Counter()
         self.by_reference: dict[str, int] = {}
         self.cancelled: dict[str, float] = {}
-        self.released: dict[str, float] = {}
+        self._released: dict[str | None, list[float]] = {None: []}
         self.effects = 0
         self._replay(directory / "truth.jsonl")
         _sync_directory(directory)
@@ -126,13 +128,8 @@ class Books:
         """Number of the line that the next `append` writes (the first is 0)."""
         return len(self._starts) - 1
 
-    @property
-    def is_durable(self) -> bool:
-        """Whether everything booked so far is on disk."""
-        return not self._unwritten
-
     def append(self, entry: Entry) -> None:
-        """Book what happened. The reply must wait for `when_durable`."""
+        """Book what happened. The reply must wait for `durable`."""
         line = orjson.dumps(entry) + b"\n"
         if not self._unwritten:
             self._soon(self.flush)
@@ -142,15 +139,19 @@ class Books:
         self._apply(number, entry)
         self._remember(number, entry)
 
-    def when_durable(self, then: Callable[[], None]) -> None:
-        """Call `then` once everything booked so far is on disk: at once if it is already."""
+    async def durable(self) -> None:
+        """Return once everything booked so far is on disk."""
         if self._unwritten:
-            self._waiting.append(then)
-        else:
-            then()
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(done)
+            await done
 
     def flush(self) -> None:
-        """Write and sync what is booked, then let the waiting replies go."""
+        """Write and sync what is booked, then let the waiting replies go.
+
+        Raises:
+            OSError: the disk is full or broken; the books cannot be kept any more.
+        """
         if self._unwritten:
             data = memoryview(b"".join(self._unwritten))
             while data:
@@ -158,8 +159,9 @@ class Books:
             _sync(self._file)
             self._unwritten.clear()
         waiting, self._waiting = self._waiting, []
-        for then in waiting:
-            then()
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
 
     def line(self, number: int) -> Entry | None:
         """Read a line again, or None where there is none of that number."""
@@ -169,6 +171,7 @@ class Books:
         if known is not None:
             self._cache.move_to_end(number)
             return known
+        self.flush()  # what is not written yet cannot be read again
         start, end = self._starts[number], self._starts[number + 1]
         entry: Entry = orjson.loads(os.pread(self._file, end - start, start))
         self._remember(number, entry)
@@ -184,6 +187,11 @@ class Books:
                     return effect, entry
         return None
 
+    def released_at(self, name: str, held_at: float) -> float | None:
+        """Give when a payment that is held since `held_at` was released, by itself or with all."""
+        moments = (*self._released.get(name, ()), *self._released[None])
+        return min((moment for moment in moments if moment >= held_at), default=None)
+
     def close(self) -> None:
         """Put everything on disk and let the directory go."""
         self.flush()
@@ -192,7 +200,7 @@ class Books:
 
     def _remember(self, number: int, entry: Entry) -> None:
         self._cache[number] = entry
-        while len(self._cache) > _CACHED_LINES and not self._unwritten:
+        if len(self._cache) > _CACHED_LINES:
             self._cache.popitem(last=False)
 
     def _apply(self, number: int, entry: Entry) -> None:
@@ -200,7 +208,7 @@ class Books:
             case "cancel":
                 self.cancelled[entry["effect"]] = entry["at"]
             case "release":
-                self.released[entry["effect"]] = entry["at"]
+                self._released.setdefault(entry["effect"], []).append(entry["at"])
             case kind:
                 self.effects += len(entry["effects"])
                 self.spent.update(entry["debits"])

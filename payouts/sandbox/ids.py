@@ -5,8 +5,8 @@ in the batch. An Orkestra id is an int64 of seconds and line, beyond 2**53 on pu
 nobody gets away with reading it through a float.
 
 >>> payment_prefix(1779268473.5, 7) + SUFFIXES[499]
-'pay_01ks2cxrff44rczx0000000fkm'
->>> line_of("pay_01ks2cxrff44rczx0000000fkm"), line_of(str(payout_id(1779268473.5, 9)))
+'pay_01ks2ammmw5gqks300000007fk'
+>>> line_of("pay_01ks2ammmw5gqks300000007fk"), line_of(str(payout_id(1779268473.5, 9)))
 (7, 9)
 >>> line_of("pay_x") is None
 True

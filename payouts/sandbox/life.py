@@ -19,13 +19,16 @@ from __future__ import annotations
 
 import enum
 import math
+from typing import Final
 from zlib import crc32
 
-__all__ = ["Phase", "done_after", "phase", "speed_of"]
+__all__ = ["FATES", "Phase", "done_after", "phase", "speed_of"]
 
-_PENDING_S = (0.2, 0.5)
-_PROCESSING_S = (0.6, 1.5)
-_SLOW = 60.0
+FATES: Final = ("paid", "slow_paid", "failed", "held")
+
+_PENDING_S: Final = (0.2, 0.5)
+_PROCESSING_S: Final = (0.6, 1.5)
+_SLOW: Final = 60.0
 
 
 class Phase(enum.Enum):

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from payouts.sandbox.books import Books, Entry
-    from payouts.sandbox.faults import Refuse
     from payouts.sandbox.http import Request
+    from payouts.sandbox.recipes import Refuse
     from payouts.sandbox.settings import Settings
 
 __all__ = ["BATCH_MAX", "MOUNT", "Orkesta"]
@@ -57,18 +57,18 @@ class Orkesta:
         self._settings = settings
         self._clock = clock
 
-    def answer(self, request: Request, refuse: Refuse) -> Reply:
+    def answer(self, request: Request, refuse: Refuse | None) -> Reply:
         """Answer a request below the mount.
 
         Args:
-            refuse: gives a code for a reference whose item a fault wants refused, else None.
+            refuse: gives a code for a reference whose item a fault wants refused.
         """
         try:
             return self._route(request, refuse)
         except Refusal as refusal:
             return Reply(refusal.status, {"error": refusal.error})
 
-    def _route(self, request: Request, refuse: Refuse) -> Reply:
+    def _route(self, request: Request, refuse: Refuse | None) -> Reply:
         may_write = _KEYS.get(request.headers.get("authorization", ""))
         if may_write is None:
             raise Refusal("unauthorized", "Missing or invalid API key", status=401)
@@ -76,8 +76,7 @@ class Orkesta:
             case "GET", ["accounts"]:
                 return Reply(200, [self._account(name) for name in ACCOUNTS])
             case "GET", ["payments", name]:
-                effect, entry = self._find(name)
-                return Reply(200, self._payment(effect, entry, self._clock()))
+                return Reply(200, self._payment(*self._find(name)))
             case method, ["accounts"] | ["payments"] | ["payments", _] as path:
                 if not may_write:
                     raise Refusal("forbidden", "This key may only read", status=403)
@@ -85,7 +84,9 @@ class Orkesta:
             case _:
                 raise Refusal("not_found", "There is no such resource", status=404)
 
-    def _write(self, method: str, path: list[str], request: Request, refuse: Refuse) -> Reply:
+    def _write(
+        self, method: str, path: list[str], request: Request, refuse: Refuse | None
+    ) -> Reply:
         match method, path:
             case "POST", ["payments"]:
                 return self._single(request, refuse)
@@ -98,11 +99,11 @@ class Orkesta:
 
     # creating
 
-    def _single(self, request: Request, refuse: Refuse) -> Reply:
+    def _single(self, request: Request, refuse: Refuse | None) -> Reply:
         [outcome] = self._create([_parse(request)], "payment", request, refuse)
         return Reply(201, outcome) if "id" in outcome else Reply(422, {"error": outcome["error"]})
 
-    def _batch(self, request: Request, refuse: Refuse) -> Reply:
+    def _batch(self, request: Request, refuse: Refuse | None) -> Reply:
         document = _parse(request)
         wrapped = self._settings.wrapped
         if wrapped:
@@ -116,13 +117,14 @@ class Orkesta:
         return Reply(200, {"results": outcomes} if wrapped else outcomes)
 
     def _create(
-        self, items: list[Payment], kind: str, request: Request, refuse: Refuse
+        self, items: list[Payment], kind: str, request: Request, refuse: Refuse | None
     ) -> list[Payment]:
         """Book the good items and give an outcome for each item, in their order."""
         now = self._clock()
         entry = self._entry(kind, request, now)
         effects, refused, debits = entry["effects"], entry["refused"], entry["debits"]
         prefix = payment_prefix(now, self._books.next_line)
+        born = {fate: self._word(fate, "", 0.0, entry["speed"]) for fate in life.FATES}
         outcomes = []
         for item, suffix in zip(items, SUFFIXES, strict=False):
             try:
@@ -131,7 +133,7 @@ class Orkesta:
                 outcomes.append(_refused(item, refusal, refused))
                 continue
             effects.append(effect)
-            outcomes.append(self._payment(effect, entry, now))
+            outcomes.append(self._shown(effect, now, born[effect["fate"]], now))
         self._books.append(entry)
         return outcomes
 
@@ -148,12 +150,14 @@ class Orkesta:
             "refused": [],
         }
 
-    def _accept(self, item: Payment, name: str, debits: dict[str, int], refuse: Refuse) -> Payment:
+    def _accept(
+        self, item: Payment, name: str, debits: dict[str, int], refuse: Refuse | None
+    ) -> Payment:
         """Check an item and give its effect, still without booking it."""
         amount, currency, method, source, target, reference, description = sound(item)
         account = fingerprint(target)
         word = magic.word_of(target) if self._settings.magic else None
-        code = refuse(reference)
+        code = None if refuse is None else refuse(reference)
         if word is not None:
             again = self._books.refusals[reference, account] > 0
             code = code or magic.refusal_of(word, again=again, late=False)
@@ -163,7 +167,6 @@ class Orkesta:
         if code is not None:
             raise Refusal(code, magic.message_of(code))
         debits[source] = spent
-        fate = magic.fate_of(word)
         effect = {
             "effect": name,
             "reference": reference,
@@ -171,12 +174,14 @@ class Orkesta:
             "currency": currency,
             "account": account,
             "method": method,
-            "fate": fate,
+            "fate": magic.fate_of(word),
             "from": source,
             "description": description,
         }
-        if fate == "failed":
+        if effect["fate"] == "failed":
             effect["code"] = word
+        elif self._settings.approval:
+            effect["fate"] = "held"
         return effect
 
     # reading
@@ -197,14 +202,31 @@ class Orkesta:
             raise Refusal("not_found", "There is no such payment", status=404)
         return found
 
-    def _status(self, effect: Payment, entry: Entry, now: float) -> str:
-        name = effect["effect"]
+    def _payment(self, effect: Payment, entry: Entry) -> Payment:
+        """Give the payment object as the platform shows it now."""
+        begun, fate, seed = entry["at"], effect["fate"], effect["reference"] or effect["effect"]
+        status, since = self._status(effect, entry, self._clock())
+        done_at = since + life.done_after(fate, seed, speed=entry["speed"])
+        return self._shown(effect, begun, status, done_at)
+
+    def _status(self, effect: Payment, entry: Entry, now: float) -> tuple[str, float]:
+        """Give the status at a moment, and when the way to it began."""
+        name, fate, begun = effect["effect"], effect["fate"], entry["at"]
         if name in self._books.cancelled:
-            return "cancelled"
-        fate, begun, young, speed = effect["fate"], entry["at"], "pending", entry["speed"]
-        if fate == "held" and name in self._books.released:
-            fate, begun, young = "paid", self._books.released[name], "approved"
-        match life.phase(fate, effect["reference"] or name, age=now - begun, speed=speed):
+            return "cancelled", begun
+        young = "pending"
+        if fate == "held":
+            released_at = self._books.released_at(name, begun)
+            if released_at is not None:
+                fate, begun, young = "paid", released_at, "approved"
+        age, seed = now - begun, effect["reference"] or name
+        return self._word(fate, seed, age, entry["speed"], young), begun
+
+    def _word(
+        self, fate: str, seed: str, age: float, speed: float | None, young: str = "pending"
+    ) -> str:
+        """Give the platform's word for a phase of life."""
+        match life.phase(fate, seed, age=age, speed=speed):
             case Phase.PENDING:
                 return young
             case Phase.PROCESSING:
@@ -212,11 +234,7 @@ class Orkesta:
             case Phase.DONE:
                 return "failed" if fate == "failed" else self._settings.wording
 
-    def _payment(self, effect: Payment, entry: Entry, now: float) -> Payment:
-        """Give the payment object as the platform shows it at a moment."""
-        begun = entry["at"]
-        young = now == begun and entry["speed"] is not None
-        status = "pending" if young else self._status(effect, entry, now)
+    def _shown(self, effect: Payment, begun: float, status: str, done_at: float) -> Payment:
         payment = {
             "id": effect["effect"],
             "amount": effect["amount_minor"],
@@ -228,28 +246,23 @@ class Orkesta:
             "description": effect["description"],
             "created_at": _instant(int(begun)),
         }
-        if status == "failed":
+        if status == self._settings.wording:
+            payment["completed_at"] = _instant(int(done_at))
+        elif status == "failed":
             code = effect["code"]
             payment["error"] = {"code": code, "message": magic.message_of(code)}
-        elif status == self._settings.wording:
-            payment["completed_at"] = _instant(int(self._done_at(effect, entry)))
         return payment
-
-    def _done_at(self, effect: Payment, entry: Entry) -> float:
-        name, fate = effect["effect"], effect["fate"]
-        begun: float = self._books.released[name] if fate == "held" else entry["at"]
-        return begun + life.done_after(fate, effect["reference"] or name, speed=entry["speed"])
 
     # cancelling
 
     def _cancel(self, name: str) -> Reply:
         effect, entry = self._find(name)
         now = self._clock()
-        status = self._status(effect, entry, now)
+        status, _ = self._status(effect, entry, now)
         if status not in {"pending", "approved"}:
             raise Refusal("invalid_state", f"A {status} payment cannot be cancelled", status=409)
         self._books.append({"kind": "cancel", "at": now, "effect": name})
-        return Reply(200, {**self._payment(effect, entry, now), "status": "cancelled"})
+        return Reply(200, self._payment(effect, entry))
 
 
 def _parse(request: Request) -> Any:  # noqa: ANN401  JSON is anything

@@ -18,6 +18,7 @@ class Settings:
         speed: how many times faster than usual a payment lives; None: it is done in the reply.
         wording: the word of Orkesta for a paid payment, `settled` or `completed`.
         wrapped: Orkesta's batches travel as `{"payments": […]}` and `{"results": […]}`.
+        approval: Orkesta's payments wait for an approver, who comes by `/_control/release`.
         magic: magic accounts misbehave (see `magic`).
         key_life_s: how long Orkestra remembers a referenceId; None is for ever.
     """
@@ -25,6 +26,7 @@ class Settings:
     speed: float | None = 1.0
     wording: str = "settled"
     wrapped: bool = False
+    approval: bool = False
     magic: bool = True
     key_life_s: float | None = None
 
@@ -53,7 +55,7 @@ def _checked(name: object, value: object) -> float | bool | str | None:
             return speed_of(str(value))
         case "wording", "settled" | "completed":
             return str(value)
-        case "wrapped" | "magic", bool():
+        case "wrapped" | "approval" | "magic", bool():
             return bool(value)
         case "key_life_s", None:
             return None
