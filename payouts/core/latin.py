@@ -74,8 +74,8 @@ def is_sepa(text: str) -> bool:
 def to_sepa(text: str) -> str:
     """The text in the characters of SEPA: accents off, other alphabets spelled, `.` for the rest.
 
-    Letters that come apart (é into e and its accent, Unicode NFKD) lose the accent; Greek as ELOT
-    743, Bulgarian Cyrillic as its law of transliteration, other letters by table.
+    Letters that come apart (é into e and its accent, Unicode NFKD) lose the accent; Greek and
+    Cyrillic are spelled letter by letter, Bulgarian as its law of transliteration says.
     """
     bare = _MARKS.sub("", unicodedata.normalize("NFKD", text.translate(_TABLE)))
     return _OTHER.sub(UNSENDABLE, bare.translate(_TABLE))
