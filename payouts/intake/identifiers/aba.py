@@ -32,7 +32,7 @@ def problem(bank_code: pl.Expr) -> pl.Expr:
     """The code of what is wrong with a normalised routing number, or null; null stays null.
 
     Weights 3, 7, 1 repeated, the sum a multiple of ten (American Bankers Association). A first
-    pair that no Federal Reserve district has (01–12, 21–32, 61–72, 80) is a warning.
+    pair that no Federal Reserve district has (01 to 12, 21 to 32, 61 to 72, 80) is a warning.
 
     Oracle: `stdnum.us.rtn`, which looks at no district (tests/intake/identifiers/test_aba.py).
     """

@@ -78,9 +78,7 @@ def problem(account: pl.Expr, country: pl.Expr) -> pl.Expr:
 def shape_problem(account: pl.Expr, country: str) -> pl.Expr:
     """The same where all lines are of one country."""
     shape = SHAPES.get(country, OTHER)
-    return _code(
-        account, pl.lit(not shape.digits), pl.lit(shape.shortest), pl.lit(shape.longest)
-    )
+    return _code(account, pl.lit(not shape.digits), pl.lit(shape.shortest), pl.lit(shape.longest))
 
 
 def _code(account: pl.Expr, letters: pl.Expr, shortest: pl.Expr, longest: pl.Expr) -> pl.Expr:

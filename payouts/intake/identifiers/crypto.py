@@ -16,6 +16,7 @@ from typing import Final
 import polars as pl
 
 from payouts.intake.identifiers import evm, solana, text, tron
+from payouts.intake.identifiers.staged import staged
 
 __all__ = ["BRIDGED", "EVM_NETWORKS", "NATIVE", "kind", "normalised", "problem", "read_network"]
 
@@ -100,32 +101,37 @@ def problem(account: pl.Expr, network: pl.Expr, asset: pl.Expr) -> pl.Expr:
 
     Oracle: those of the three kinds (tests/intake/identifiers/test_crypto.py).
     """
-    is_evm = network.is_in(EVM_NETWORKS)
-    family = pl.when(is_evm).then(pl.lit("evm")).when(network.is_in(_NAMES)).then(network)
-    found = kind(account)
-    return (
-        pl.when(account.is_null())
+    address, chain, token = pl.col("address"), pl.col("network"), pl.col("asset")
+    found, family = pl.col("found"), pl.col("family")
+    is_evm = chain.is_in(EVM_NETWORKS)
+    own = [pl.when(found == name).then(address) for name in ("evm", "tron", "solana")]
+    answer = (
+        pl.when(address.is_null())
         .then(None)
-        .when(network.is_null())
+        .when(chain.is_null())
         .then(pl.lit("E_CRYPTO_NETWORK_MISSING"))
         .when(family.is_null())
         .then(pl.lit("E_CRYPTO_NETWORK_UNKNOWN"))
-        .when(~_on(NATIVE, asset, network) & ~_on(BRIDGED, asset, network))
+        .when(~_on(NATIVE, token, chain) & ~_on(BRIDGED, token, chain))
         .then(pl.lit("E_CRYPTO_ASSET"))
+        .when(found.is_null())
+        .then("E_" + family.str.to_uppercase() + "_FORMAT")
         .when(found != family)
         .then(pl.lit("E_CRYPTO_NETWORK_OTHER"))
-        .otherwise(pl.coalesce(_by_family(account, family), _bridged(asset, network)))
+        .otherwise(pl.coalesce("evm", "tron", "solana", _bridged(token, chain)))
     )
-
-
-def _by_family(account: pl.Expr, family: pl.Expr) -> pl.Expr:
-    return (
-        pl.when(family == "evm")
-        .then(evm.problem(account))
-        .when(family == "tron")
-        .then(tron.problem(account))
-        .when(family == "solana")
-        .then(solana.problem(account))
+    return staged(
+        {"address": account, "network": network, "asset": asset},
+        {
+            "found": kind(address),
+            "family": pl.when(is_evm).then(pl.lit("evm")).when(chain.is_in(_NAMES)).then(chain),
+        },
+        {
+            "evm": evm.problem(own[0]),
+            "tron": tron.problem(own[1]),
+            "solana": solana.problem(own[2]),
+        },
+        {"answer": answer},
     )
 
 

@@ -68,7 +68,8 @@ def _has_province(values: Bytes) -> NDArray[np.bool_]:
 def _is_cedula(values: Bytes) -> NDArray[np.bool_]:
     """True where the first ten digits have the cédula's check digit and third digit."""
     sums = luhn_sum(np.minimum(values[:, :CEDULA_LENGTH], 9), 2) % 10 == 0
-    return sums & (values[:, 2] <= _PERSON_MAX)
+    is_cedula: NDArray[np.bool_] = sums & (values[:, 2] <= _PERSON_MAX)
+    return is_cedula
 
 
 def _judge_cedula(table: Bytes) -> Index:

@@ -12,11 +12,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from payouts.intake.identifiers import text
+from payouts.intake.identifiers.keccak import keccak256
+from payouts.intake.identifiers.matrix import Bytes, Index, judged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["TOKEN_CONTRACTS", "checksummed", "is_shaped", "normalised", "problem"]
 
@@ -40,8 +46,9 @@ TOKEN_CONTRACTS: Final = (
 
 _BURNERS = (f"0x{0:040x}", f"0x{0xDEAD:040x}")
 _SHAPE = r"^0x[0-9a-fA-F]{40}$"
-_ONE_CASE = r"^0x(?:[0-9a-f]{40}|[0-9A-F]{40})$"
-_UPPER_HALF = 8
+_DIGITS = 40
+_CODES = (None, "W_EVM_WITHOUT_CHECKSUM", "E_EVM_CHECKSUM")
+_CASE_OFF = np.uint8(0xDF)
 
 
 def normalised(account: pl.Expr) -> pl.Expr:
@@ -58,9 +65,9 @@ def problem(account: pl.Expr) -> pl.Expr:
     """The code of what is wrong with a normalised address, or null; null stays null.
 
     A letter of the address is upper case where the hexadecimal digit in the same place of the
-    keccak-256 of the lower-case address is 8 or more (EIP-55). An address in one case carries no
-    checksum, which is a warning; one without letters needs none. The zero address and the
-    tokens' own contracts are refused.
+    keccak-256 of the lower-case address is 8 or more (EIP-55). An address in one case that does
+    not fit was written without a checksum, which is a warning. The zero address and the tokens'
+    own contracts are refused.
 
     Oracle: `eth_utils.is_checksum_address`; its `is_address` looks at the shape only
     (tests/intake/identifiers/test_evm.py).
@@ -73,12 +80,7 @@ def problem(account: pl.Expr) -> pl.Expr:
         .then(pl.lit("E_CRYPTO_BURN"))
         .when(lower.is_in(TOKEN_CONTRACTS))
         .then(pl.lit("E_CRYPTO_CONTRACT"))
-        .when(account.str.contains(r"^0x[0-9]{40}$"))
-        .then(None)
-        .when(account.str.contains(_ONE_CASE))
-        .then(pl.lit("W_EVM_WITHOUT_CHECKSUM"))
-        .when(~account.map_batches(_is_checksummed, return_dtype=pl.Boolean, is_elementwise=True))
-        .then(pl.lit("E_EVM_CHECKSUM"))
+        .otherwise(judged(account, 2 + _DIGITS, _judge, _CODES))
     )
 
 
@@ -88,25 +90,24 @@ def checksummed(address: str) -> str:
     >>> checksummed("0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359")
     '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359'
     """
-    from Crypto.Hash import keccak  # noqa: PLC0415  loaded for files that need it
-
-    digits = address[2:].lower()
-    digest = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
-    return "0x" + "".join(
-        digit.upper() if int(mark, 16) >= _UPPER_HALF else digit
-        for digit, mark in zip(digits, digest, strict=False)
-    )
+    digits = np.frombuffer(address[2:].lower().encode(), np.uint8).reshape(1, _DIGITS)
+    return "0x" + np.where(_is_upper(digits), digits & _CASE_OFF, digits).tobytes().decode()
 
 
-def _is_checksummed(accounts: pl.Series) -> pl.Series:
-    """Hash the addresses that are in mixed case; true for all others."""
-    mixed = (accounts.str.contains(_SHAPE) & ~accounts.str.contains(_ONE_CASE)).fill_null(
-        value=False
-    )
-    return (~mixed) | (accounts.filter(mixed).pipe(_scattered, mixed))
+def _is_upper(lower: Bytes) -> NDArray[np.bool_]:
+    """Which of forty lower-case hexadecimal digits EIP-55 writes as capitals."""
+    digest = keccak256(lower)[:, : _DIGITS // 2]
+    marks = np.stack([digest >> 4, digest & 0x0F], axis=2).reshape(-1, _DIGITS)
+    is_letter = lower >= ord("a")
+    return np.asarray(is_letter & (marks >= 8))  # noqa: PLR2004  the upper half of a digit
 
 
-def _scattered(addresses: pl.Series, mask: pl.Series) -> pl.Series:
-    answer = pl.Series([address == checksummed(address) for address in addresses], dtype=pl.Boolean)
-    whole = pl.Series(mask.name, [False], dtype=pl.Boolean).new_from_index(0, len(mask))
-    return whole.scatter(mask.arg_true(), answer)
+def _judge(table: Bytes) -> Index:
+    digits = table[:, 2:]
+    is_capital = (digits >= ord("A")) & (digits <= ord("F"))
+    is_small = (digits >= ord("a")) & (digits <= ord("f"))
+    lower = np.where(is_capital, digits | np.uint8(0x20), digits)
+    is_mixed = is_capital.any(axis=1) & is_small.any(axis=1)
+    index = np.where(is_mixed, np.uint8(2), np.uint8(1))
+    index[(_is_upper(lower) == is_capital).all(axis=1)] = 0
+    return index

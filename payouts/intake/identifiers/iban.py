@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl  # noqa: TC002  the examples above use it
+import polars as pl
 
 from payouts.intake.identifiers import text
 from payouts.intake.identifiers.matrix import Bytes, Index, byte_table, judged
@@ -172,8 +172,6 @@ is in the registry.
 """
 
 _CODES = (
-    None,
-    "W_IBAN_UNREGISTERED",
     "E_IBAN_CHECK_DIGITS",
     "E_IBAN_STRUCTURE",
     "E_IBAN_LENGTH",
@@ -188,17 +186,20 @@ def normalised(account: pl.Expr) -> pl.Expr:
     return text.upper(text.compact(account)).str.strip_prefix("IBAN").str.strip_prefix(":")
 
 
-def problem(account: pl.Expr) -> pl.Expr:
+def problem(account: pl.Expr, *, unregistered: str | None = "W_IBAN_UNREGISTERED") -> pl.Expr:
     """The code of what is wrong with a normalised IBAN, or null; null stays null.
 
     Length and shape by country (SWIFT's IBAN registry), then ISO 7064 mod 97-10 over the whole
     with check digits 02 to 98 only, since 00, 01 and 99 are never given out (ISO 13616). A country
     outside the registry whose shape is known is a warning.
 
+    Args:
+        unregistered: what to say of such a country, null where it is the rule.
+
     Oracle: schwifty and stdnum on valid and damaged accounts of every country
     (tests/intake/identifiers/test_iban.py, which also says where the two are wrong).
     """
-    return judged(account, LONGEST + 1, _judge, _CODES)
+    return judged(account, LONGEST + 1, _judge, (None, unregistered, *_CODES))
 
 
 def check_digits(country: str, national: str) -> str:

@@ -14,7 +14,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Bytes", "Judge", "byte_table", "digits", "judged", "luhn_sum", "mod10", "number", "weighted"]
+__all__ = [
+    "Bytes",
+    "Judge",
+    "byte_table",
+    "digits",
+    "judged",
+    "luhn_sum",
+    "mod10",
+    "number",
+    "weighted",
+]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Index: TypeAlias = NDArray[np.uint8]

@@ -14,14 +14,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
 from payouts.intake.identifiers import text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from payouts.intake.identifiers.staged import by_value
 
 __all__ = ["OPERATORS", "network_problem", "normalised", "problem"]
 
@@ -102,7 +100,8 @@ def normalised(account: pl.Expr, country: pl.Expr) -> pl.Expr:
     its trunk prefix, gets the calling code of `country`, never one guessed from its digits. A
     number of another country keeps its `+`, and one of a wrong length stays as written.
     """
-    return _by_country(text.without(account, r"().\-/"), country, _canonical)
+    columns = {"account": text.without(account, r"().\-/"), "country": country}
+    return by_value(columns, "country", _canonical)
 
 
 def problem(account: pl.Expr, country: pl.Expr) -> pl.Expr:
@@ -115,43 +114,17 @@ def problem(account: pl.Expr, country: pl.Expr) -> pl.Expr:
 
     Oracle: `phonenumbers` on random numbers (tests/intake/identifiers/test_msisdn.py).
     """
-    return _by_country(account, country, _code)
+    return by_value({"account": account, "country": country}, "country", _code)
 
 
 def network_problem(account: pl.Expr, country: pl.Expr, network: pl.Expr) -> pl.Expr:
     """`W_MSISDN_NETWORK` where the stated operator is not the one the number was given to."""
-
-    def judge(numbers: pl.Expr, networks: pl.Expr, region: str) -> pl.Expr:
-        plan, operators = _plan(region), OPERATORS.get(region)
-        if plan is None or operators is None:
-            return pl.lit(None, dtype=pl.String)
-        differs = pl.lit(value=False)
-        for operator, prefixes in operators.items():
-            others = "|".join(prefix for name, prefix in operators.items() if name != operator)
-            stated = networks.str.to_lowercase().str.contains(_ALIASES[operator])
-            is_own = numbers.str.contains(f"^{plan.code}(?:{prefixes})")
-            is_other = numbers.str.contains(f"^{plan.code}(?:{others})")
-            differs |= stated & is_other & ~is_own
-        return pl.when(differs).then(pl.lit("W_MSISDN_NETWORK"))
-
-    def apply(columns: pl.Series) -> pl.Series:
-        parts = [
-            part.select(
-                "row", judge(pl.col("account"), pl.col("network"), str(region)).alias("code")
-            )
-            for (region,), part in columns.struct.unnest()
-            .with_row_index("row")
-            .partition_by("country", as_dict=True)
-            .items()
-        ]
-        return _in_order(parts, columns, "code")
-
-    struct = pl.struct(account.alias("account"), country.alias("country"), network.alias("network"))
-    return struct.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
+    columns = {"account": account, "country": country, "network": network}
+    return by_value(columns, "country", _network_code)
 
 
-def _canonical(number: pl.Expr, region: str) -> pl.Expr:
-    plan = _plan(region)
+def _canonical(region: str) -> pl.Expr:
+    number, plan = pl.col("account"), _plan(region)
     if plan is None:
         return number
     length = number.str.len_bytes()
@@ -177,8 +150,8 @@ def _canonical(number: pl.Expr, region: str) -> pl.Expr:
     )
 
 
-def _code(number: pl.Expr, region: str) -> pl.Expr:
-    plan = _plan(region)
+def _code(region: str) -> pl.Expr:
+    number, plan = pl.col("account"), _plan(region)
     if plan is None:
         return pl.when(number.is_not_null()).then(pl.lit("W_MSISDN_UNCHECKED"))
     old, old_code = _OLD.get(region, ("^$", ""))
@@ -199,6 +172,20 @@ def _code(number: pl.Expr, region: str) -> pl.Expr:
     )
 
 
+def _network_code(region: str) -> pl.Expr:
+    number, network = pl.col("account"), pl.col("network").str.to_lowercase()
+    plan, operators = _plan(region), OPERATORS.get(region)
+    if plan is None or operators is None:
+        return pl.lit(None, dtype=pl.String)
+    differs = pl.lit(value=False)
+    for operator, prefixes in operators.items():
+        others = "|".join(prefix for name, prefix in operators.items() if name != operator)
+        is_own = number.str.contains(f"^{plan.code}(?:{prefixes})")
+        is_other = number.str.contains(f"^{plan.code}(?:{others})")
+        differs |= network.str.contains(_ALIASES[operator]) & is_other & ~is_own
+    return pl.when(differs).then(pl.lit("W_MSISDN_NETWORK"))
+
+
 @cache
 def _plan(region: str) -> _Plan | None:
     """The plan of a country (libphonenumber's metadata), or None where there is none."""
@@ -213,30 +200,3 @@ def _plan(region: str) -> _Plan | None:
         lengths=tuple(metadata.mobile.possible_length),
         mobile=re.sub(r"\\d", "[0-9]", metadata.mobile.national_number_pattern),
     )
-
-
-def _by_country(
-    number: pl.Expr, country: pl.Expr, verb: Callable[[pl.Expr, str], pl.Expr]
-) -> pl.Expr:
-    """Apply the verb of each line's country."""
-
-    def apply(columns: pl.Series) -> pl.Series:
-        frame = columns.struct.unnest().with_row_index("row")
-        parts = [
-            part.select("row", verb(pl.col("account"), str(region)).alias("answer"))
-            for (region,), part in frame.partition_by("country", as_dict=True).items()
-        ]
-        return _in_order(parts, columns, "answer")
-
-    struct = pl.struct(number.alias("account"), country.alias("country"))
-    return struct.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
-
-
-def _in_order(parts: list[pl.DataFrame], columns: pl.Series, name: str) -> pl.Series:
-    if not parts:
-        return pl.Series(columns.name, [], dtype=pl.String)
-    if len(parts) == 1:
-        answer = parts[0].get_column(name)
-    else:
-        answer = pl.concat(parts).sort("row").get_column(name)
-    return answer.cast(pl.String).alias(columns.name)

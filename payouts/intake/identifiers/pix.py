@@ -19,6 +19,7 @@ from typing import Final
 import polars as pl
 
 from payouts.intake.identifiers import cnpj, cpf, msisdn, text
+from payouts.intake.identifiers.staged import staged
 
 __all__ = ["KEY_MAX", "kind", "normalised", "problem"]
 
@@ -31,6 +32,7 @@ _PHONE_WRITTEN = r"^\+|^0{0,2}55[1-9][0-9]9[0-9]{8}$|^\(|^0?[1-9][0-9]9[0-9]{4}-
 _CNPJ_WRITTEN = r"^[0-9A-Z]{12}[0-9]{2}$"
 _MOBILE = r"^\+55[1-9][0-9]9[0-9]{8}$"
 _BARE = r"^[0-9]{11}$"
+_BARE_MOBILE = r"^[1-9][0-9]9[0-9]{8}$"
 # The characters that BCB's directory allows; a label may not begin or end with a dash or a dot.
 _EMAIL = (
     r"^[a-z0-9.!#$&'*+/=?^_`{|}~-]+"
@@ -55,23 +57,32 @@ def normalised(account: pl.Expr, stated: pl.Expr) -> pl.Expr:
     belongs to one kind only (`123.456.789-09`, `(11) 9…`) decides, then the stated kind; eleven
     bare digits are a phone only where they are no CPF.
     """
-    tidy = text.without(account, "")
-    bare = text.upper(text.compact(tidy).str.replace_all(r"[/()]", ""))
-    phone = "+" + msisdn.normalised(bare, _BRAZIL).str.strip_prefix("+")
-    named = _named(stated)
-    is_mobile = _is_mobile(bare)
-    return (
-        pl.when(tidy.str.contains("@", literal=True))
-        .then(text.lower(tidy))
-        .when(tidy.str.contains(_UUID_WRITTEN))
-        .then(_dashed(tidy))
-        .when(tidy.str.contains(_CPF_WRITTEN))
-        .then(bare)
-        .when(tidy.str.contains(_PHONE_WRITTEN) | (named == "pix_phone").fill_null(value=False))
-        .then(phone)
-        .when(bare.str.contains(_BARE) & named.is_null() & is_mobile & ~cpf.is_valid(bare))
-        .then("+55" + bare)
-        .otherwise(bare)
+    tidy, bare, named = pl.col("tidy"), pl.col("bare"), pl.col("named")
+    is_phone = tidy.str.contains(_PHONE_WRITTEN) | (named == "pix_phone").fill_null(value=False)
+    is_open = bare.str.contains(_BARE_MOBILE) & named.is_null()
+    open_, phone = pl.when(is_open).then(bare), pl.when(is_phone).then(bare)
+    return staged(
+        {"account": account, "stated": stated},
+        {"tidy": text.without(pl.col("account"), ""), "named": _named(pl.col("stated"))},
+        {"bare": text.upper(text.compact(tidy).str.replace_all(r"[/()]", ""))},
+        {
+            "phone": "+" + msisdn.normalised(phone, _BRAZIL).str.strip_prefix("+"),
+            "only_mobile": _is_mobile(open_) & ~cpf.is_valid(open_),
+            "uuid": _dashed(pl.when(tidy.str.contains(_UUID_WRITTEN)).then(tidy)),
+        },
+        {
+            "answer": pl.when(tidy.str.contains("@", literal=True))
+            .then(text.lower(tidy))
+            .when(pl.col("uuid").is_not_null())
+            .then(pl.col("uuid"))
+            .when(tidy.str.contains(_CPF_WRITTEN))
+            .then(bare)
+            .when(pl.col("phone").is_not_null())
+            .then(pl.col("phone"))
+            .when(pl.col("only_mobile"))
+            .then("+55" + bare)
+            .otherwise(bare)
+        },
     )
 
 
@@ -91,7 +102,7 @@ def kind(key: pl.Expr) -> pl.Expr:
     )
 
 
-def problem(key: pl.Expr, stated: pl.Expr, written: pl.Expr) -> pl.Expr:
+def problem(account: pl.Expr, stated: pl.Expr, written: pl.Expr) -> pl.Expr:
     """The code of what is wrong with a normalised key, or null; null stays null.
 
     Kinds and forms of BCB's DICT; CPF and CNPJ by their check digits, a phone must be a Brazilian
@@ -104,39 +115,44 @@ def problem(key: pl.Expr, stated: pl.Expr, written: pl.Expr) -> pl.Expr:
 
     Oracle: `stdnum.br`, `phonenumbers` and `uuid` (tests/intake/identifiers/test_pix.py).
     """
-    found, named = kind(key), _named(stated)
-    is_open = named.is_null() & text.without(written, "").str.contains(_BARE)
-    return (
+    key, found, named = pl.col("key"), pl.col("found"), pl.col("named")
+    national = key.str.strip_prefix("+55")
+    is_open = named.is_null() & text.without(pl.col("written"), "").str.contains(_BARE)
+    documents = {
+        "cpf": pl.when(found == "pix_cpf").then(key),
+        "cnpj": pl.when(found == "pix_cnpj").then(key),
+        "mobile": _is_mobile(pl.when(found.is_in(["pix_phone", "pix_cpf"])).then(national)),
+    }
+    judged_by_kind = (
         pl.when((found != named).fill_null(value=False))
         .then(pl.lit("E_PIX_KEY_KIND"))
-        .when(found == "pix_cpf")
-        .then(
-            pl.when(is_open & _is_mobile(key) & cpf.is_valid(key))
-            .then(pl.lit("E_PIX_KEY_AMBIGUOUS"))
-            .otherwise(cpf.problem(key))
-        )
-        .when(found == "pix_cnpj")
-        .then(cnpj.problem(key))
-        .when(found == "pix_phone")
-        .then(
-            pl.when(~(key.str.contains(_MOBILE) & _is_mobile(key.str.slice(3)))).then(
-                pl.lit("E_PIX_PHONE")
-            )
-        )
-        .when(found == "pix_email")
-        .then(
-            pl.when(~key.str.contains(_EMAIL) | (key.str.len_bytes() > KEY_MAX)).then(
-                pl.lit("E_PIX_EMAIL")
-            )
-        )
+        .when((found == "pix_cpf") & is_open & pl.col("mobile") & pl.col("cpf").is_null())
+        .then(pl.lit("E_PIX_KEY_AMBIGUOUS"))
+        .when(found.is_in(["pix_cpf", "pix_cnpj"]))
+        .then(pl.coalesce("cpf", "cnpj"))
+        .when((found == "pix_phone") & ~(key.str.contains(_MOBILE) & pl.col("mobile")))
+        .then(pl.lit("E_PIX_PHONE"))
+        .when((found == "pix_email") & ~_is_email(key))
+        .then(pl.lit("E_PIX_EMAIL"))
         .when(found.is_null() & key.is_not_null())
         .then(pl.lit("E_PIX_KEY_FORMAT"))
     )
+    return staged(
+        {"key": account, "stated": stated, "written": written},
+        {"found": kind(key), "named": _named(pl.col("stated"))},
+        documents,
+        {"cpf": cpf.problem(pl.col("cpf")), "cnpj": cnpj.problem(pl.col("cnpj"))},
+        {"answer": judged_by_kind},
+    )
+
+
+def _is_email(key: pl.Expr) -> pl.Expr:
+    return key.str.contains(_EMAIL) & (key.str.len_bytes() <= KEY_MAX)
 
 
 def _is_mobile(national: pl.Expr) -> pl.Expr:
     """True for a national Brazilian mobile number: area code, 9, eight digits."""
-    return national.str.contains(r"^[1-9][0-9]9[0-9]{8}$") & (
+    return national.str.contains(_BARE_MOBILE) & (
         msisdn.problem("55" + national, _BRAZIL).is_null()
     )
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from payouts.intake.identifiers import iban
 from payouts.intake.identifiers.matrix import Bytes, Index, judged
+from payouts.intake.identifiers.staged import first
 
 __all__ = ["CENTRAL", "COUNTRIES", "WEST", "normalised", "problem"]
 
@@ -58,15 +59,12 @@ def problem(account: pl.Expr, country: pl.Expr) -> pl.Expr:
     Oracle: the published accounts of the zone, schwifty's structure and a plain loop; stdnum knows
     none of these countries (tests/intake/identifiers/test_rib.py).
     """
-    of_iban = iban.problem(account)
-    return (
-        pl.when(~account.str.contains(r"^[A-Z]{2}[0-9]{2}[A-Z0-9]+$"))
-        .then(pl.lit("E_RIB_FORMAT"))
-        .when(of_iban.str.starts_with("E_"))
-        .then(of_iban)
-        .when(account.str.slice(0, 2) != country)
-        .then(pl.lit("E_IBAN_COUNTRY_OTHER"))
-        .otherwise(judged(account, iban.LONGEST + 1, _judge, _CODES))
+    is_other = account.str.slice(0, 2) != country
+    return first(
+        pl.when(~account.str.contains(r"^[A-Z]{2}[0-9]{2}")).then(pl.lit("E_RIB_FORMAT")),
+        iban.problem(account, unregistered=None),
+        pl.when(is_other).then(pl.lit("E_IBAN_COUNTRY_OTHER")),
+        judged(account, iban.LONGEST + 1, _judge, _CODES),
     )
 
 

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import polars as pl
 
+from payouts.intake.identifiers import text
+
 __all__ = ["Context", "Rule", "Verb"]
 
 
@@ -68,6 +70,10 @@ class Context:
 Verb: TypeAlias = Callable[[pl.Expr, Context], pl.Expr]
 
 
+def _last4(account: pl.Expr, _: Context) -> pl.Expr:
+    return text.last4(account)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One identifier rule of the coverage table.
@@ -81,6 +87,8 @@ class Rule:
         kind: (canonical identifier, context) → its kind (`iban`, `cvu`, `pix_cpf`, …), or null
             where it has none of the rule's shapes.
         column: the canonical column the rule reads.
+        last4: (canonical identifier, context) → what may be shown of it; for tokens not simply its
+            own last four.
     """
 
     name: str
@@ -88,3 +96,4 @@ class Rule:
     problem: Verb
     kind: Verb
     column: str = "account"
+    last4: Verb = _last4

@@ -15,7 +15,7 @@ import polars as pl
 from payouts.intake.identifiers import text
 from payouts.intake.identifiers.matrix import Bytes, Index, judged, number, weighted
 
-__all__ = ["LENGTH", "account_problem", "normalised", "problem"]
+__all__ = ["LENGTH", "account_kind", "account_problem", "normalised", "problem"]
 
 LENGTH: Final = 9
 
@@ -43,10 +43,27 @@ def problem(document: pl.Expr) -> pl.Expr:
 
 def account_problem(account: pl.Expr, account_type: pl.Expr, document: pl.Expr) -> pl.Expr:
     """`W_CL_RUT_ACCOUNT` where a "Cuenta RUT" is not the holder's RUT without its check digit."""
-    is_rut_account = account_type.str.to_lowercase().str.contains(r"\brut\b")
+    is_rut_account = _is_rut_account(account_type)
     body = normalised(document).str.slice(0, normalised(document).str.len_bytes() - 1)
     differs = account.str.strip_chars_start("0") != body.str.strip_chars_start("0")
     return pl.when(is_rut_account & differs).then(pl.lit("W_CL_RUT_ACCOUNT"))
+
+
+def account_kind(account: pl.Expr, account_type: pl.Expr) -> pl.Expr:
+    """`rut_account` where the type says Cuenta RUT, else `bank_account`; null for null."""
+    return (
+        pl.when(account.is_null())
+        .then(None)
+        .when(_is_rut_account(account_type))
+        .then(pl.lit("rut_account"))
+        .otherwise(pl.lit("bank_account"))
+    )
+
+
+def _is_rut_account(account_type: pl.Expr) -> pl.Expr:
+    """True where the account type names BancoEstado's "Cuenta RUT" (not "vista/rut")."""
+    words = account_type.str.to_lowercase().str.replace_all("[_ -]", "")
+    return words.is_in(["cuentarut", "rut", "rutaccount"])
 
 
 def _judge(table: Bytes) -> Index:

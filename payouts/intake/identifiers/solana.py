@@ -68,8 +68,6 @@ def problem(account: pl.Expr) -> pl.Expr:
 
     Oracle: `base58.b58decode` (tests/intake/identifiers/test_solana.py).
     """
-    zeros = account.str.len_bytes() - account.str.strip_chars_start("1").str.len_bytes()
-    padded = account.str.pad_start(LONGEST, "1")
     return (
         pl.when(~is_shaped(account))
         .then(pl.lit("E_SOLANA_FORMAT"))
@@ -77,9 +75,24 @@ def problem(account: pl.Expr) -> pl.Expr:
         .then(pl.lit("E_CRYPTO_CONTRACT"))
         .when(account.is_in(SYSTEM))
         .then(pl.lit("E_CRYPTO_SYSTEM"))
-        .when((padded < _bound(_LOWEST, zeros)) | (padded > _bound(_HIGHEST, zeros)))
+        .when(~pl.coalesce(_fits_with_zeros(account), _fits(account)))
         .then(pl.lit("E_SOLANA_LENGTH"))
     )
+
+
+def _fits(account: pl.Expr) -> pl.Expr:
+    """True for a number of exactly 32 bytes; for addresses without leading zero bytes."""
+    length = account.str.len_bytes()
+    is_low = (length == LONGEST - 1) & (account >= _LOWEST[0].lstrip("1"))
+    return is_low | ((length == LONGEST) & (account <= _HIGHEST[0]))
+
+
+def _fits_with_zeros(account: pl.Expr) -> pl.Expr:
+    """The same for addresses that begin with `1`, null for the others."""
+    zeroed = pl.when(account.str.starts_with("1")).then(account)
+    zeros = zeroed.str.len_bytes() - zeroed.str.strip_chars_start("1").str.len_bytes()
+    padded = zeroed.str.pad_start(LONGEST, "1")
+    return padded.is_between(_bound(_LOWEST, zeros), _bound(_HIGHEST, zeros))
 
 
 def _base58(value: int) -> str:
@@ -93,9 +106,7 @@ def _base58(value: int) -> str:
 
 def _bound(bounds: tuple[str, ...], zeros: pl.Expr) -> pl.Expr:
     """The bound for so many leading zero bytes; texts with more are too short in any case."""
-    return zeros.replace_strict(
-        dict(enumerate(bounds)), default=bounds[-1], return_dtype=pl.String
-    )
+    return zeros.replace_strict(dict(enumerate(bounds)), default=bounds[-1], return_dtype=pl.String)
 
 
 # The least and the greatest number with exactly k leading zero bytes out of 32.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from payouts.intake.identifiers import iban
+from payouts.intake.identifiers.staged import first
 
 __all__ = ["problem"]
 
@@ -24,12 +25,9 @@ def problem(account: pl.Expr) -> pl.Expr:
 
     Oracle: schwifty (tests/intake/identifiers/test_tr.py).
     """
-    of_iban = iban.problem(account)
-    return (
-        pl.when(of_iban.is_not_null())
-        .then(of_iban)
-        .when(~account.str.starts_with("TR"))
-        .then(pl.lit("E_IBAN_COUNTRY_OTHER"))
-        .when(account.str.slice(_RESERVE, 1) != "0")
-        .then(pl.lit("E_IBAN_TR_RESERVE"))
+    is_other = ~account.str.starts_with("TR")
+    return first(
+        iban.problem(account),
+        pl.when(is_other).then(pl.lit("E_IBAN_COUNTRY_OTHER")),
+        pl.when(account.str.slice(_RESERVE, 1) != "0").then(pl.lit("E_IBAN_TR_RESERVE")),
     )

@@ -99,9 +99,8 @@ def _decoded(table: Bytes) -> NDArray[np.uint8]:
         for column in range(1, group.shape[1]):
             carry = carry * np.uint64(58) + group[:, column]
         factor = np.uint64(58 ** group.shape[1])
-        for limb in limbs[::-1]:
-            limb *= factor
-            limb += carry
-            carry = limb >> np.uint64(32)
-            limb &= np.uint64(0xFFFFFFFF)
+        for place in range(len(limbs) - 1, -1, -1):
+            total = limbs[place] * factor + carry
+            carry = total >> np.uint64(32)
+            limbs[place] = total & np.uint64(0xFFFFFFFF)
     return np.ascontiguousarray(limbs.T.astype(">u4")).view(np.uint8)
