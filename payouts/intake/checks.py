@@ -14,11 +14,11 @@ import polars as pl
 from payouts.core.combination import Environment, Leone, Policy
 from payouts.core.money import MINOR_MAX
 from payouts.intake import amounts
+from payouts.intake.accounts import with_accounts
 from payouts.intake.combinations import combined
 from payouts.intake.coverage import coverage_of
 from payouts.intake.fields import Check, due_date, field_problems, run
 from payouts.intake.frames import no_problems
-from payouts.intake.identifiers import RULES, identified, last4
 
 if TYPE_CHECKING:
     from datetime import date
@@ -52,26 +52,6 @@ GOOD: Final = pl.Schema(
     }
 )
 """Columns of good lines: what an item is made of."""
-
-_IDENTIFYING: Final = (
-    "line",
-    "account",
-    "country",
-    "currency",
-    "method",
-    "account_kind",
-    "bank_code",
-    "branch_code",
-    "account_type",
-    "document",
-    "document_kind",
-    "phone",
-    "network",
-)
-_ALWAYS: Final = ("line", "account", "document")
-_BY_PHONE: Final = ("msisdn", "co_wallet")
-_OWN_KEY: Final = ("pix_cpf", "pix_cnpj")
-_NO_RULE: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +108,11 @@ def check(lines: pl.DataFrame, rules: Rules) -> Checked:
         has_reference = lines["reference"].null_count() < lines.height
     read = combined(lines, coverage_of(rules.coverage), rules.policy)
     priced, amount_problems = _with_amounts(read.lines)
-    named, account_problems = _with_accounts(priced, rules.own_accounts)
-    problems = pl.concat(
-        [
-            read.problems,
-            amount_problems,
-            account_problems,
-            field_problems(named, rules.today, has_reference=has_reference),
-        ]
-    ).sort("line", maintain_order=True)
-    return Checked(_good(named, problems), problems)
+    named = with_accounts(priced, rules.own_accounts)
+    texts = field_problems(named.lines, rules.today, has_reference=has_reference)
+    found = [read.problems, amount_problems, named.problems, texts]
+    problems = pl.concat(found).sort("line", maintain_order=True)
+    return Checked(_good(named.lines, problems), problems)
 
 
 def _with_amounts(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -156,68 +131,6 @@ def _amount_allowed() -> pl.Expr:
         .then(decimals)
         .when(code == "E_AMOUNT_RANGE")
         .then(greatest)
-    )
-
-
-def _with_accounts(
-    lines: pl.DataFrame, own_accounts: frozenset[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The lines with normalised accounts, and what is wrong with them, one rule at a time."""
-    by_phone = pl.col("identifier").is_in(_BY_PHONE) & pl.col("account").is_null()
-    lines = lines.with_columns(
-        pl.when(by_phone).then(pl.col("phone")).otherwise(pl.col("account")).alias("account")
-    )
-    columns = [
-        name for name in _IDENTIFYING if name in _ALWAYS or lines[name].null_count() < lines.height
-    ]
-    parts = lines.select(*columns, "identifier").partition_by("identifier")
-    made = pl.concat([_identified(part) for part in parts])
-    made = made.sort("line") if len(parts) > 1 else made
-    lines = lines.with_columns(made.drop("line", "code"))
-    return lines, pl.concat([_account_problems(made), _own(lines, own_accounts)])
-
-
-def _identified(part: pl.DataFrame) -> pl.DataFrame:
-    """Lines of one identifier rule with their accounts read and judged."""
-    name = part.item(0, "identifier")
-    if name is None or name == _NO_RULE:
-        kind = None if name is None else _NO_RULE
-        return part.select(
-            "line",
-            "account",
-            pl.lit(kind, pl.String).alias("account_kind"),
-            last4(pl.col("account")).alias("account_last4"),
-            "document",
-            pl.lit(None, pl.String).alias("code"),
-        )
-    made = identified(RULES[name], part)
-    # The key that is a CPF or CNPJ belongs to the holder of that number (DICT): nothing is guessed.
-    is_document = pl.col("account_kind").is_in(_OWN_KEY) & pl.col("document").is_null()
-    return made.select(
-        "line",
-        "account",
-        pl.col("account_kind").fill_null(_NO_RULE),
-        "account_last4",
-        pl.when(is_document)
-        .then(pl.col("account"))
-        .otherwise(pl.col("document"))
-        .alias("document"),
-        "code",
-    )
-
-
-def _account_problems(made: pl.DataFrame) -> pl.DataFrame:
-    return run(made, [Check("account", pl.col("code"), of_blanks=True)])
-
-
-def _own(lines: pl.DataFrame, own_accounts: frozenset[str]) -> pl.DataFrame:
-    """Lines that would pay our own funding account: columns were swapped, or worse."""
-    if not own_accounts:
-        return no_problems()
-    tidy = ["".join(filter(str.isalnum, account)).upper() for account in own_accounts]
-    written = pl.col("account").str.replace_all(r"[^A-Za-z0-9]", "").str.to_uppercase()
-    return run(
-        lines, [Check("account", pl.when(written.is_in(tidy)).then(pl.lit("E_ACCOUNT_OWN")))]
     )
 
 
