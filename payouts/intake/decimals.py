@@ -34,15 +34,25 @@ _POINT_PROOF: Final = (
     r"|^[0-9]{1,3}(?:,[0-9]{2,3})+,[0-9]{3}$"  # 1,234,567
 )
 _DOUBTFUL: Final = r"^[0-9]{1,3},[0-9]{3}$"
+_DOUBTFUL_POINT: Final = r"^[0-9]{1,3}\.[0-9]{3}$"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the amounts of a file have proven so far; each part is (line, amount) or None."""
+    """What the amounts of a file have proven so far; each part is (line, amount) or None.
+
+    Args:
+        comma: an amount that has a decimal comma.
+        point: an amount that has a decimal point.
+        doubtful: an amount such as `1,234`.
+        doubtful_point: an amount such as `1.234`, which is in doubt only where the file's
+            delimiter is a semicolon: spreadsheets write one where the comma is the decimal mark.
+    """
 
     comma: tuple[int, str] | None = None
     point: tuple[int, str] | None = None
     doubtful: tuple[int, str] | None = None
+    doubtful_point: tuple[int, str] | None = None
 
     def seen(self, lines: pl.DataFrame) -> Evidence:
         """Look at more lines.
@@ -52,7 +62,11 @@ class Evidence:
         """
         found = self
         if found.point is None:
-            found = replace(found, point=_first(lines, _POINT_PROOF))
+            found = replace(
+                found,
+                point=_first(lines, _POINT_PROOF),
+                doubtful_point=found.doubtful_point or _first(lines, _DOUBTFUL_POINT),
+            )
         commas = lines.filter(pl.col("amount").str.contains(",", literal=True))
         if commas.height and found.doubtful is None:
             found = replace(found, doubtful=_first(commas, _DOUBTFUL))
@@ -60,8 +74,11 @@ class Evidence:
             found = replace(found, comma=_first(lines, _COMMA_PROOF))
         return found
 
-    def mark(self) -> Mark:
+    def mark(self, delimiter: str = ",") -> Mark:
         """Decide.
+
+        Args:
+            delimiter: between the cells of the file.
 
         Raises:
             FileRefusedError: E_FILE_DECIMAL_MIXED, E_FILE_DECIMAL_AMBIGUOUS.
@@ -74,8 +91,9 @@ class Evidence:
             raise refused("E_FILE_DECIMAL_MIXED", value=value)
         if self.comma:
             return ","
-        if self.doubtful and not self.point:
-            line, amount = self.doubtful
+        doubt = self.doubtful or (self.doubtful_point if delimiter == ";" else None)
+        if doubt and not self.point:
+            line, amount = doubt
             raise refused("E_FILE_DECIMAL_AMBIGUOUS", value=amount, allowed=f"line {line}")
         return "."
 

@@ -31,6 +31,7 @@ _RECIPIENT: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[0-9][0-9 ()-]{6,18
 _AMOUNT: Final = re.compile(r"[0-9]+([.,][0-9]+)?")
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?", re.IGNORECASE)
 _LINES_SCORED: Final = 10
+_RECORD_SCORED: Final = 1 << 17
 _HEADER_SURE: Final = 3
 
 
@@ -63,7 +64,7 @@ def detect(sample: bytes) -> Dialect:
 
     Raises:
         FileRefusedError: E_FILE_EMPTY, E_FILE_DELIMITER, E_FILE_HEADER_MISSING,
-            E_FILE_HEADER_LATE.
+            E_FILE_HEADER_LATE, E_FILE_LINE_TOO_LONG.
     """
     text = sample.decode("utf-8", "replace")  # only for the look: parsing never replaces
     if not text.strip():
@@ -72,7 +73,11 @@ def detect(sample: bytes) -> Dialect:
     if "\n" not in text and "\r" not in text:
         newline = "\n"
     quote = "'" if '"' not in text and text.lstrip().startswith("'") else '"'
-    numbered = list(islice(_logical_lines(text, newline, quote), _LINES_SCORED + 1))
+    records = islice(_logical_lines(text, newline, quote), _LINES_SCORED + 1)
+    numbered = [(line, record[:_RECORD_SCORED]) for line, record in records]
+    if len(numbered[0][1]) == _RECORD_SCORED:
+        line = f"line {numbered[0][0]}"
+        raise refused("E_FILE_LINE_TOO_LONG", value=line, allowed=f"{_RECORD_SCORED:,}")
     said = _SEP_LINE.fullmatch(numbered[0][1])
     if said and len(numbered) > 1:
         numbered = numbered[1:]
@@ -95,15 +100,20 @@ def cells(record: str, delimiter: str, quote: str) -> list[str]:
 
 def _logical_lines(text: str, newline: str, quote: str) -> Iterator[tuple[int, str]]:
     """Yield (physical line, record) of the records that are not blank."""
-    held, begun = "", 0
+    held: list[str] = []
+    open_quote, begun = False, 0
     for number, part in enumerate(text.split(newline if newline == "\r" else "\n"), 1):
-        held, begun = (held + "\n" + part, begun) if held else (part, number)
-        if held.count(quote) % 2 == 0:
-            if held.strip():
-                yield begun, held.removesuffix("\r")
-            held = ""
-    if held.strip():
-        yield begun, held
+        begun = begun if held else number
+        held.append(part)
+        open_quote ^= part.count(quote) % 2 == 1
+        if not open_quote:
+            record = "\n".join(held)
+            if record.strip():
+                yield begun, record.removesuffix("\r")
+            held = []
+    record = "\n".join(held)
+    if record.strip():
+        yield begun, record
 
 
 def _delimiter(numbered: Sequence[tuple[int, str]], quote: str) -> str | None:

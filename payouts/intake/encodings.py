@@ -8,7 +8,7 @@ among letters of its own case.
 
 >>> proven_code_page([b"Ren\xe9,DE"])
 Proof(name='cp1252', certain=True, line=1)
->>> proven_code_page([b"Pe\xf1a,MX"])  # certain only where no line is for Poland, say
+>>> proven_code_page([b"Pe\xf1a,MX"])  # certain only in a file for Mexico, say
 Proof(name='cp1252', certain=False, line=1)
 >>> proven_code_page([b"I\xf0d\xfdr,TR"])  # Turkish or Icelandic?
 Proof(name=None, certain=False, line=1)
@@ -49,55 +49,12 @@ _LETTERS: Final = range(0xC0, 0x100)
 
 
 WESTERN: Final = frozenset(
-    [
-        "AD",
-        "AR",
-        "AT",
-        "AU",
-        "BE",
-        "BF",
-        "BJ",
-        "BO",
-        "BR",
-        "CA",
-        "CH",
-        "CI",
-        "CL",
-        "CM",
-        "CO",
-        "CR",
-        "DE",
-        "DK",
-        "EC",
-        "ES",
-        "FI",
-        "FR",
-        "GB",
-        "GT",
-        "HN",
-        "IE",
-        "IT",
-        "LI",
-        "LU",
-        "MC",
-        "MX",
-        "NI",
-        "NL",
-        "NO",
-        "PA",
-        "PE",
-        "PT",
-        "PY",
-        "SE",
-        "SM",
-        "SN",
-        "SV",
-        "US",
-        "UY",
-        "VE",
-    ]
+    {
+        *("AR", "BO", "BR", "CL", "CO", "CR", "DO", "EC", "GT", "HN", "MX", "NI", "PA", "PE"),
+        *("PY", "SV", "UY", "VE", "BF", "BJ", "CI", "CM", "SN"),
+    }
 )
-"""Countries whose payees' names fit Windows-1252 and no other code page of Windows."""
+"""Countries whose payees have names with ñ, ã or è, and none with ń, ă or č."""
 
 
 class Proof(NamedTuple):
@@ -106,7 +63,7 @@ class Proof(NamedTuple):
     Args:
         name: the code page, or None where none is likely enough.
         certain: whether the bytes alone prove it; otherwise every line must be for one of the
-            countries in `WESTERN`, whose machines use no other page for letters such as ñ and è.
+            countries in `WESTERN`.
         line: the first line that is not ASCII.
     """
 
@@ -126,8 +83,14 @@ _DOUBTFUL: Final = frozenset(code for code in range(0x80, 0x100) if not _agreed(
 _NEVER: Final = frozenset(b"\x81\x8d\x8f\x90\x9d\xd0\xdd\xde\xf0\xfd\xfe")
 _HIGH: Final = re.compile(rb"[\x80-\xff]")
 _HIGH_BYTES: Final = frozenset(range(0x80, 0x100))
-_MIXED_CASE: Final = re.compile(rb"[A-Z][\xe0-\xf6\xf8-\xfe][A-Z]|[a-z][\xc0-\xd6\xd8-\xde][a-z]")
-_RUN: Final = re.compile(rb"[\x80-\xff]{4}")
+_UNLIKELY: Final = re.compile(
+    rb"[a-z][\xc0-\xd6\xd8-\xde]"  # a capital after a small letter
+    rb"|[A-Z][\xe0-\xf6\xf8-\xfe][A-Z]|[A-Z]{2}[\xe0-\xf6\xf8-\xfe]"  # small among capitals
+    rb"|[A-Za-z][\xa1-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7]"  # a sign after a letter
+    rb"|[\xa1-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][a-z]"  # and before one
+    rb"|[\xc2-\xf4][\x80-\xbf]"  # UTF-8 in what is not UTF-8: a damaged text
+    rb"|[\x80-\xff]{4}"  # a word of Greek or Cyrillic
+)
 
 
 def by_mark(head: bytes) -> tuple[str, int] | None:
@@ -167,7 +130,7 @@ def proven_code_page(blocks: Iterable[bytes]) -> Proof:
             first = line + block.count(b"\n", 0, high.start())
         line += block.count(b"\n")
         seen.update(_HIGH_BYTES.intersection(block))
-        shapely = shapely and not _MIXED_CASE.search(block) and not _RUN.search(block)
+        shapely = shapely and not _UNLIKELY.search(block)
     letters = any(byte in _LETTERS for byte in seen)  # else a DOS page may use them for letters
     certain = shapely and letters and not seen & _NEVER
     return Proof("cp1252" if certain else None, certain and not seen & _DOUBTFUL, first)

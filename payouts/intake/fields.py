@@ -136,10 +136,10 @@ def field_problems(lines: pl.DataFrame, today: date, *, has_reference: bool) -> 
             run(lines, [*_blanks(lines, has_reference=has_reference), *_everywhere(today)]),
             run(lines.select("line", "reference").filter(odd["reference"]), _REFERENCES),
             run(odd_names, _NAMES),
-            run(odd_names.filter(_IS_SEPA), _SEPA_NAMES),
+            run(_spelled(odd_names, "name"), [_SEPA_NAME_LENGTH, *_spelling("name")]),
             run(names.filter(odd["by_document"]), _DOCUMENT_NAMES),
             run(odd_descriptions, _DESCRIPTIONS),
-            run(odd_descriptions.filter(_IS_SEPA), _SEPA_DESCRIPTIONS),
+            run(_spelled(odd_descriptions, "description"), _spelling("description")),
         ]
     )
 
@@ -221,16 +221,20 @@ def _everywhere(today: date) -> list[Check]:
     ]
 
 
-def _sent(column: str) -> Check:
-    """Says how a text is spelled in a SEPA message."""
-    text = pl.col(column)
-    changed = ~text.str.contains(f"^{SEPA}*$") & _has_latin(text)
-    return Check(column, _when(changed, f"W_{column.upper()}_TRANSLITERATED"), sepa_text(text))
+def _spelled(lines: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The SEPA lines, with what is sent of a column as `sent`."""
+    return lines.filter(_IS_SEPA).with_columns(sepa_text(pl.col(column)).alias("sent"))
 
 
-def _has_latin(text: pl.Expr) -> pl.Expr:
-    """Whether something readable is left of a text once it is spelled for SEPA."""
-    return sepa_text(text).str.contains("[A-Za-z0-9]")
+def _spelling(column: str) -> list[Check]:
+    """Says how a text is spelled in a SEPA message, or that nothing readable is left of it."""
+    text, sent = pl.col(column), pl.col("sent")
+    readable = sent.str.contains("[A-Za-z0-9]")
+    lost = text.str.contains(r"\p{L}") & ~readable
+    return [
+        Check(column, _when(lost, f"E_{column.upper()}_SCRIPT")),
+        Check(column, _when(readable & (text != sent), f"W_{column.upper()}_TRANSLITERATED"), sent),
+    ]
 
 
 _IS_SEPA: Final = pl.col("method") == "sepa"
@@ -248,27 +252,15 @@ _NAMES: Final = (
     _matches("name", _MARKUP, "W_NAME_MARKUP"),
     Check("name", _when(~pl.col("name").str.contains(r"\p{L}"), "E_NAME_LETTERS")),
 )
-_SEPA_NAMES: Final = (
-    Check(
-        "name",
-        _when(
-            pl.col("name").str.len_chars().is_between(_SEPA_NAME_MAX + 1, _NAME_MAX),
-            "E_NAME_LENGTH",
-        ),
-        pl.lit(f"at most {_SEPA_NAME_MAX} characters in SEPA"),
+_SEPA_NAME_LENGTH: Final = Check(
+    "name",
+    _when(
+        pl.col("name").str.len_chars().is_between(_SEPA_NAME_MAX + 1, _NAME_MAX), "E_NAME_LENGTH"
     ),
-    Check(
-        "name",
-        _when(pl.col("name").str.contains(r"\p{L}") & ~_has_latin(pl.col("name")), "E_NAME_SCRIPT"),
-    ),
-    _sent("name"),
+    pl.lit(f"at most {_SEPA_NAME_MAX} characters in SEPA"),
 )
 _DOCUMENT_NAMES: Final = (_matches("name", _INITIALS, "W_NAME_INITIALS"),)
 _DESCRIPTIONS: Final = (
     _longer("description", _DESCRIPTION_MAX, "E_DESCRIPTION_LENGTH"),
     _matches("description", _CONTROL, "E_DESCRIPTION_CONTROL"),
-)
-_SEPA_DESCRIPTIONS: Final = (
-    _sent("description"),
-    Check("description", _when(~_has_latin(pl.col("description")), "E_DESCRIPTION_SCRIPT")),
 )

@@ -133,8 +133,11 @@ class _Scan:
 
     def too_long(self, carry: bytes) -> None:
         """Refuse a record that has no end within the limit."""
-        quotes = self._quotes(carry, np.frombuffer(carry, np.uint8))
-        self._check_closed(carry, quotes, np.empty(0, np.int64))
+        if b"\n" in carry:  # lines follow, so a quote is open
+            quotes = self._quotes(carry, np.frombuffer(carry, np.uint8))
+            first = int(quotes[0]) if quotes.size else 0
+            line = self.line + carry.count(b"\n", 0, first)
+            raise refused("E_FILE_QUOTE", value=f"line {line}")
         raise refused(
             "E_FILE_LINE_TOO_LONG", value=f"line {self.line}", allowed=f"{self.line_bytes_max:,}"
         )

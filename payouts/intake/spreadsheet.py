@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from payouts.intake.cards import is_card
 from payouts.intake.frames import (
     ACCOUNT_COLUMNS,
     masked,
@@ -91,7 +92,8 @@ def lost_zeros(country: str, column: str, digits: str) -> int | None:
     length, short, fits = rule
     lost = length - len(digits)
     whole = digits.zfill(length)
-    return lost if 0 < lost <= short and len(set(whole)) > 1 and fits(whole) else None
+    proven = 0 < lost <= short and len(set(whole)) > 1 and fits(whole)
+    return lost if proven and not is_card(int(digits)) else None
 
 
 def _weighted(digits: str, weights: str) -> int:

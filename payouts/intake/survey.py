@@ -199,7 +199,7 @@ class _Look:
         if tally.lines == 0:
             raise refused("E_FILE_NO_ROWS")
         tally.cards.decide()
-        mark = tally.evidence.mark()
+        mark = tally.evidence.mark(tally.layout.dialect.delimiter)
         notes = _notes(tally, mark)
         if tally.trailer:
             notes.append(checked(tally.trailer, tally.sum, mark))

@@ -127,7 +127,7 @@ CARD_DATA: Final = frozenset(
 
 PAYPAL: Final = Template(
     "PayPal",
-    frozenset({"recipient", "customerid", "wallet"}),
+    frozenset({"recipient", "amount", "currency"}),
     {
         "recipient": "account",
         "amount": "amount",
