@@ -28,6 +28,7 @@ async def work(
     stopping: Callable[[], bool] = lambda: False,
     poll_s: float = 0.5,
     said: Callable[[str], None] = lambda _alarm: None,
+    broken: Callable[[tuple[str, str], Exception], None] = lambda _lane, _error: None,
 ) -> None:
     """Run jobs until `finished` (asked every `poll_s` seconds) or `stopping` says so.
 
@@ -35,6 +36,7 @@ async def work(
         finished: the work that is waited for is over (a foreground run).
         stopping: a person asked to stop; what is in flight is finished first.
         said: receives alarms.
+        broken: told which lane ended by which exception; its job is failed and not repeated.
     """
     connector = procrastinate.PsycopgConnector(conninfo=parts.database.conninfo(), max_size=4)
     app = procrastinate.App(connector=connector)
@@ -44,10 +46,18 @@ async def work(
     def leaving() -> bool:
         return over.is_set() or stopping()
 
-    @app.task(name=jobs.WORK_LANE, queue=jobs.LANE_QUEUE)
+    @app.task(
+        name=jobs.WORK_LANE,
+        queue=jobs.LANE_QUEUE,
+        retry=procrastinate.RetryStrategy(max_attempts=20, wait=1, linear_wait=2),
+    )
     async def lane(provider: str, funding: str) -> None:
-        for alarm in await work_lane(parts.lane_order(provider, funding, stopping=leaving)):
-            said(alarm)
+        try:
+            for alarm in await work_lane(parts.lane_order(provider, funding, stopping=leaving)):
+                said(alarm)
+        except Exception as error:
+            broken((provider, funding), error)
+            raise
 
     async with app.open_async():
         await _forget_stalled(app)

@@ -3,8 +3,8 @@
 All waits of ours are real seconds times `pace`; the sandbox profile runs at 1/100 (RELIABILITY §3).
 What a provider asks for in `Retry-After` is its own clock's seconds.
 
->>> RetryPolicy().check_wait(0), RetryPolicy(pace=0.01).check_wait(3)
-(60.0, 36.0)
+>>> RetryPolicy(pace=0.01).check_waits()[:3]
+[0.6, 3.0, 9.0]
 >>> RetryPolicy().resend_wait(tries=2, spread=0.5)
 2.0
 """
@@ -45,9 +45,9 @@ class RetryPolicy:
     unclear_max_s: float = 24 * _HOUR
     checks_s: tuple[float, ...] = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR)
 
-    def check_wait(self, checks: int) -> float:
-        """Seconds until the next poll when `checks` polls have been made."""
-        return self.checks_s[min(checks, len(self.checks_s) - 1)] * self.pace
+    def check_waits(self) -> list[float]:
+        """Seconds before the 1st, 2nd … poll; the last repeats."""
+        return [wait * self.pace for wait in self.checks_s]
 
     def resend_wait(
         self, *, tries: int, spread: float, retry_after_s: float | None = None

@@ -186,7 +186,7 @@ class _Lane:
         left[0] -= 1
         answer = connector.answer(exchange)
         reading = None
-        if answer is Answer.READABLE:
+        if answer in {Answer.READABLE, Answer.REJECTED}:
             sent = Sent(
                 [body[_WIRE].decode() for body in bodies],
                 claim.amounts[places.start : places.stop],
@@ -296,7 +296,7 @@ class _Writer:
             unit,
             self.order.connector.name,
             self.order.funding,
-            waits_s=[wait * policy.pace for wait in policy.checks_s],
+            waits_s=policy.check_waits(),
             limit=1 if self.order.connector.capabilities.per_request == 1 else 2,
         )
         batches = sorted({look.batch_id for look in looks})
@@ -332,7 +332,7 @@ class _Writer:
         lanes.refresh_due(
             unit,
             [batch.batch_id for batch in due],
-            first_check_s=self.order.policy.check_wait(0),
+            waits_s=self.order.policy.check_waits(),
             unclear_s=self.order.policy.unclear_max_s * self.order.policy.pace,
         )
         return claims
@@ -514,7 +514,7 @@ class _Writer:
         lanes.refresh_due(
             unit,
             batches,
-            first_check_s=self.order.policy.check_wait(0),
+            waits_s=self.order.policy.check_waits(),
             unclear_s=self.order.policy.unclear_max_s * self.order.policy.pace,
         )
 

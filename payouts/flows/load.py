@@ -24,7 +24,7 @@ from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
 from payouts.intake.checks import check
 from payouts.intake.frames import no_problems
-from payouts.intake.chunks import chunks
+from payouts.intake.reader import chunks
 from payouts.store import bulk, runs
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from payouts.flows.identity import Signer
     from payouts.intake.checks import Rules
-    from payouts.intake.survey import Chunk, Survey
+    from payouts.intake.reader import Chunk
+    from payouts.intake.survey import Survey
     from payouts.store.engine import Database
     from payouts.vault import Vault
 

@@ -56,6 +56,8 @@ _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
     "due_at": pl.Datetime("us", "UTC"),
 }
 _BISECT = "bisect:"
+_PAUSING = frozenset({204, 206, 301, 302, 303, 307, 308, 402, 409})
+_POISONED_MAX = 24  # one poison item of 500 costs 10 refusals, two cost 18
 _UNSENT = frozenset({Failure.SEND_BY_PASSED, Failure.NOTHING_SENT})
 
 
@@ -124,7 +126,7 @@ class Recorder:
         lanes.refresh_due(
             unit,
             sorted(touched),
-            first_check_s=self.policy.check_wait(0),
+            waits_s=self.policy.check_waits(),
             unclear_s=self.policy.unclear_max_s * self.policy.pace,
         )
 
@@ -146,8 +148,7 @@ class Recorder:
             if answer.claim.attempt_id not in live:
                 self._stale(unit, answer)
                 continue
-            if answer.answer is Answer.CONFIGURATION or answer.exchange.status == 402:  # noqa: PLR2004  the status itself
-                lanes.pause(unit, self.provider, self.funding, _said(answer.exchange))
+            self._pause_where_needed(unit, answer)
             row = self._as_whole(answer, proof, at)
             if row is not None:
                 after, clouded, event = row
@@ -176,6 +177,20 @@ class Recorder:
                 if s.done and s.claim.attempt_id in live
             ],
         )
+
+    def _pause_where_needed(self, unit: Connection, answer: Submitted) -> None:
+        """C, redirects and a missing balance stop the lane, and so does a batch that is refused
+        again and again whatever its items are: then it is not the items (RELIABILITY §3)."""
+        status = answer.exchange.status
+        reason = None
+        if answer.answer is Answer.CONFIGURATION or status in _PAUSING:
+            reason = _said(answer.exchange)
+        elif _poisoned(answer) and (
+            lanes.count_outcomes(unit, answer.claim.batch_id, "poisoned") >= _POISONED_MAX
+        ):
+            reason = f"{_said(answer.exchange)} for every part of batch {answer.claim.batch_id}"
+        if reason is not None:
+            lanes.pause(unit, self.provider, self.funding, reason)
 
     def _proof(self, answer: Submitted) -> dict[str, object]:
         readable = answer.reading is not None
@@ -215,7 +230,7 @@ class Recorder:
         claim = answer.claim
         if not claim.whole or len(answer.places) != len(claim.members):
             return None
-        if answer.reading is not None and answer.answer is Answer.READABLE:
+        if answer.reading is not None:
             return None
         verdict = _verdict(answer)
         if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):

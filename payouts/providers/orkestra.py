@@ -133,7 +133,9 @@ class Orkestra:
         return Answer.REJECTED if answer is Answer.POISONED else answer
 
     def read(self, exchange: Exchange, sent: Sent) -> Reading:
-        """The payout object that a submission returns, first or replayed."""
+        """The payout object that a submission returns, first or replayed, or why it was refused."""
+        if self.answer(exchange) is Answer.REJECTED:
+            return Reading([Verdict.REJECTED], [None], [None], [_refusal(exchange)], [])
         return self.read_poll(exchange, sent)
 
     def poll(self, ref: str) -> Request:
@@ -145,6 +147,15 @@ class Orkestra:
         row = strict.loads(exchange.body)
         verdict, ref, status, code = _item(row, sent)
         return Reading([verdict], [ref], [status], [code], [])
+
+
+def _refusal(exchange: Exchange) -> str:
+    """The code of an error body (A-ORK-7), or the status where it has none."""
+    try:
+        code = strict.loads(exchange.body)["code"]
+    except (strict.UnreadableError, KeyError, TypeError):
+        code = None
+    return code[:80] if isinstance(code, str) else f"http_{exchange.status}"
 
 
 def _names(name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
 
@@ -27,6 +28,7 @@ __all__ = [
     "LookedItem",
     "claim_checks",
     "close_attempts",
+    "count_outcomes",
     "due_batches",
     "due_items",
     "expired_attempts",
@@ -308,6 +310,16 @@ def close_attempts(connection: Connection, closed: Sequence[tuple[int, str, int 
     )
 
 
+def count_outcomes(connection: Connection, batch_id: int, outcome: str) -> int:
+    """How many attempts of a batch ended like this."""
+    return int(
+        connection.execute(
+            text("SELECT count(*) FROM attempt WHERE batch_id = :batch AND outcome = :outcome"),
+            {"batch": batch_id, "outcome": outcome},
+        ).scalar_one()
+    )
+
+
 def insert_evidence(connection: Connection, rows: Sequence[dict[str, object]]) -> list[int]:
     """Write evidence; returns its keys in order.
 
@@ -342,6 +354,20 @@ def map_refs(
     """
     if not items:
         return set()
+    columns = ("provider", "provider_ref", "item_id")
+    rows = [(provider, ref, item) for item, ref in zip(items, refs, strict=True)]
+    try:
+        with connection.begin_nested():
+            bulk.copy_rows(connection, "provider_payment", columns, rows)
+    except UniqueViolation:
+        return _map_known_refs(connection, provider, items, refs)
+    return set()
+
+
+def _map_known_refs(
+    connection: Connection, provider: str, items: Sequence[int], refs: Sequence[str]
+) -> set[int]:
+    """`map_refs` where some are known already: slower, row by row inside one statement."""
     statement = text(
         "WITH given AS (SELECT * FROM unnest(:items, :refs) AS g (item_id, ref)), new AS ("
         " INSERT INTO provider_payment (provider, provider_ref, item_id)"
@@ -350,14 +376,14 @@ def map_refs(
         " AND NOT EXISTS (SELECT FROM provider_payment p WHERE p.provider = :provider"
         " AND p.item_id = g.item_id AND p.provider_ref = g.ref)"
     ).bindparams(bindparam("items", type_=ARRAY(BIGINT)), bindparam("refs", type_=ARRAY(TEXT)))
-    rows = connection.execute(
+    found = connection.execute(
         statement, {"provider": provider, "items": list(items), "refs": list(refs)}
     )
-    return {int(row[0]) for row in rows}
+    return {int(row[0]) for row in found}
 
 
 def refresh_due(
-    connection: Connection, batch_ids: Sequence[int], *, first_check_s: float, unclear_s: float
+    connection: Connection, batch_ids: Sequence[int], *, waits_s: Sequence[float], unclear_s: float
 ) -> None:
     """Set when the touched batches are next due to be sent and to be looked at."""
     connection.execute(
@@ -368,7 +394,8 @@ def refresh_due(
             " ELSE (SELECT min(n.due_at) FROM item_now n WHERE n.batch_id = b.id"
             " AND n.state IN ('approved', 'unknown')) END,"
             " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
-            " payouts_now() + make_interval(secs => :first))"
+            " payouts_now() + make_interval(secs => (CAST(:waits AS float8[]))"
+            "[least(b.checks + 1, cardinality(:waits))]))"
             " WHEN c.unknown > 0 THEN least(b.check_at,"
             " payouts_now() + make_interval(secs => :unclear)) END"
             " FROM (SELECT batch_id,"
@@ -377,7 +404,7 @@ def refresh_due(
             " sum(items) FILTER (WHERE state = 'unknown') AS unknown"
             " FROM batch_count WHERE batch_id = ANY(:ids) GROUP BY 1) c WHERE b.id = c.batch_id"
         ),
-        {"ids": list(batch_ids), "first": first_check_s, "unclear": unclear_s},
+        {"ids": list(batch_ids), "waits": list(waits_s), "unclear": unclear_s},
     )
 
 

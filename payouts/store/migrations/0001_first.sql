@@ -379,7 +379,8 @@ END $$;
 CREATE TRIGGER batch_frozen BEFORE UPDATE ON batch FOR EACH ROW EXECUTE FUNCTION batch_frozen();
 
 -- Kept balances follow the transfers; nobody writes them by hand ----------------------------------
-CREATE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE wrong record;
 BEGIN
   SELECT t.id, t.currency INTO wrong FROM appended t
@@ -415,8 +416,11 @@ END $$;
 CREATE TRIGGER ledger_account_guard BEFORE UPDATE ON ledger_account
   FOR EACH ROW EXECUTE FUNCTION ledger_account_guard();
 
+-- Plans inside the guards are cached for a session and made when tables are still small; the
+-- settings on them keep every look-up an index probe, however the tables grow.
 -- The guard of batch events -----------------------------------------------------------------------
-CREATE FUNCTION batch_event_applied() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION batch_event_applied() RETURNS trigger LANGUAGE plpgsql
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE wrong record;
 BEGIN
   PERFORM 1 FROM batch WHERE id IN (SELECT batch_id FROM appended) ORDER BY id FOR NO KEY UPDATE;
@@ -460,7 +464,8 @@ CREATE TRIGGER batch_event_applied AFTER INSERT ON batch_event REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION batch_event_applied();
 
 -- The guard of item events: set-based, one pass for however many rows ------------------------------
-CREATE FUNCTION item_event_applied() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION item_event_applied() RETURNS trigger LANGUAGE plpgsql
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE wrong record;
 BEGIN
   PERFORM 1 FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM appended)
