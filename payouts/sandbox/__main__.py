@@ -72,17 +72,18 @@ async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> int:
         loop.add_signal_handler(number, end, 0)
     books = Books(arguments.dir, soon=loop.call_soon)
     with closing(books):
+        _withdraw(arguments.dir)  # what one that was killed has left
         settings, seed = _settings(arguments), arguments.seed or 0
         server = Server(
             arguments.port, lambda shut: App(books, settings, rules=rules, seed=seed, shut=shut)
         )
         await server.open()
-        addresses = {"control": server.control_port, "address": server.port}
-        for name, port in addresses.items():
-            _publish(arguments.dir / name, f"http://127.0.0.1:{port}")
+        _publish(arguments.dir / "control", f"http://127.0.0.1:{server.control_port}")
+        _publish(arguments.dir / "address", f"http://127.0.0.1:{server.port}")
         status = await ended
-        for name in addresses:
-            (arguments.dir / name).unlink(missing_ok=True)
+        if status == 0:
+            books.flush()
+        _withdraw(arguments.dir)
         server.close()
     return status
 
@@ -101,6 +102,11 @@ def _publish(address: Path, text: str) -> None:
     draft = address.with_name(f"address.{os.getpid()}")
     draft.write_text(text, encoding="ascii")
     draft.replace(address)
+
+
+def _withdraw(directory: Path) -> None:
+    for name in ("address", "control"):
+        (directory / name).unlink(missing_ok=True)
 
 
 def main(given: Sequence[str] | None = None) -> int:
