@@ -17,6 +17,8 @@ from payouts.store.engine import Database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.desk import Desk
+
 _GONE_WAIT_S = 5.0
 
 
@@ -115,3 +117,26 @@ def database(
     database = Database.from_args(postgres.connect_args(name))
     yield database
     database.dispose()
+
+
+@pytest.fixture(scope="module")
+def desk(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Files into the module's database, and answers to their items."""
+    from tests.desk import Desk  # noqa: PLC0415  only tests that load files need all of it
+
+    return Desk(database, tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="session")
+def sepa() -> Callable[..., str]:
+    """A function that makes a CSV of good SEPA lines: `sepa(3, start=1, extra="…")`."""
+    from tests.desk import german_iban  # noqa: PLC0415  the same
+
+    def make(count: int, *, start: int = 1, prefix: str = "INV", extra: str = "") -> str:
+        rows = [
+            f"{prefix}-{n},Jonas Weber {n},DE,EUR,{10 + n}.50,sepa,{german_iban(n)}\n"
+            for n in range(start, start + count)
+        ]
+        return "reference,name,country,currency,amount,method,account\n" + "".join(rows) + extra
+
+    return make
