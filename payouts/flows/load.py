@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from payouts.store.engine import Database
     from payouts.vault import Vault
 
-__all__ = ["Encoder", "LoadOrder", "LoadResult", "load"]
+__all__ = ["AllRejectedError", "Encoder", "LoadOrder", "LoadResult", "load"]
 
 OUTCOMES = ("accepted", "rejected", "duplicate", "conflict", "quarantined")
 
@@ -119,6 +119,24 @@ class LoadResult:
     short: dict[str, int] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
     holds: list[tuple[str, str]] = field(default_factory=list)
+
+
+class AllRejectedError(FileRefusedError):
+    """No line of a file is good: nothing was stored or sent.
+
+    Args:
+        result: what the load found, for the reject file.
+    """
+
+    code = "E_FILE_ALL_REJECTED"
+
+    def __init__(self, name: str, result: LoadResult) -> None:
+        super().__init__(
+            f"all {result.counts['rejected']} payable lines of {name} are rejected;"
+            " nothing was stored or sent",
+            hint="Repair the lines named in the reject file and drop it again.",
+        )
+        self.result = result
 
 
 class _RolledBackError(Exception):
@@ -485,12 +503,7 @@ class _Loader:
         )
         if not counts.get("accepted"):
             if counts.get("rejected"):
-                raise FileRefusedError(
-                    f"all {counts['rejected']} payable lines of {self.order.source_name} are"
-                    " rejected; nothing was stored or sent",
-                    hint="Repair the lines named in the reject file and drop it again.",
-                    code="E_FILE_ALL_REJECTED",
-                )
+                raise AllRejectedError(self.order.source_name, result)
             return result
         self._release(result)
         return result

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Cell", "Facts", "Hold", "Paused", "Reason", "Standing", "Wait", "read", "standing"]
+__all__ = [
+    "Cell",
+    "Facts",
+    "Hold",
+    "Paused",
+    "Reason",
+    "Standing",
+    "Wait",
+    "failures",
+    "read",
+    "standing",
+]
 
 PATIENCE_S = 600.0
 """What is due later than this is not waited for in the foreground."""
@@ -326,3 +337,17 @@ def _unclear(
         stuck[provider, funding] = without_key
         resent[provider, funding] = with_key
     return stuck, resent
+
+
+def failures(connection: Connection, run_id: int) -> list[tuple[str, int]]:
+    """Codes of the items that are failed now, the most frequent first."""
+    rows = connection.execute(
+        text(
+            "SELECT coalesce(n.code, 'no code'), count(*) FROM item_now n WHERE n.state = 'failed'"
+            " AND n.batch_id IN (SELECT c.batch_id FROM batch_count c JOIN batch b"
+            " ON b.id = c.batch_id WHERE b.run_id = :run AND c.state = 'failed' AND c.items > 0)"
+            " GROUP BY 1 ORDER BY 2 DESC, 1"
+        ),
+        {"run": run_id},
+    )
+    return [(code, count) for code, count in rows]

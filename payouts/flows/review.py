@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from payouts.store.engine import Database
 
-__all__ = ["Review", "approve", "fetch_policy", "go_on", "release"]
+__all__ = ["Review", "approve", "go_on", "release", "waits_for_person"]
 
 FUNDS = "funds"
 """The hold of a run whose money is not there; it ends with the money, not by anybody's word."""
@@ -42,11 +42,12 @@ class Review:
     released: int = 0
 
 
-def fetch_policy(database: Database, run_id: int) -> str:
-    """Who approves the run: `auto` or `person`."""
+def waits_for_person(database: Database, run_id: int) -> bool:
+    """Whether items of the run wait for a person's yes."""
     with database.reading() as unit:
         statement = text("SELECT policy FROM pipeline_run WHERE id = :run")
-        return str(unit.execute(statement, {"run": run_id}).scalar_one())
+        policy = unit.execute(statement, {"run": run_id}).scalar_one()
+        return policy == "person" and _pending(unit, run_id)
 
 
 def approve(database: Database, run_id: int, *, actor: str, reason: str) -> Review:
