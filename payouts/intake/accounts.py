@@ -14,6 +14,7 @@ import polars as pl
 from payouts.intake.fields import Check, run
 from payouts.intake.frames import no_problems
 from payouts.intake.identifiers import COMPANIONS, RULES, identified, last4
+from payouts.intake.identifiers.crypto import read_network
 
 __all__ = ["Identified", "with_accounts"]
 
@@ -31,10 +32,11 @@ _SEEN: Final = (
     "phone",
     "network",
 )
-_MADE: Final = ("account", "account_kind", "account_last4", "document", "code")
+_MADE: Final = ("account", "account_kind", "account_last4", "document", "network", "code")
 _BY_PHONE: Final = ("msisdn", "co_wallet")
 _OWN_KEY: Final = ("pix_cpf", "pix_cnpj")
 _NO_ACCOUNT: Final = "none"
+_ON_NETWORK: Final = "crypto_address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Identified:
 
     Args:
         lines: the lines in their order; `account`, `document` and `bank_code` normalised,
-            `account_kind` and `document_kind` as found, and a new column `account_last4`.
+            `network` (of crypto), `account_kind` and `document_kind` as found, and a new column `account_last4`.
         problems: a problems frame with what is wrong with them.
     """
 
@@ -78,7 +80,7 @@ def with_accounts(lines: pl.DataFrame, own_accounts: frozenset[str]) -> Identifi
 
 def _part(part: pl.DataFrame) -> pl.DataFrame:
     """`line` and the columns `_MADE` of lines that share one rule for their accounts."""
-    absent = {name: None for name in ("account", "document") if name not in part.columns}
+    absent = [name for name in ("account", "document", "network") if name not in part.columns]
     part = part.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     name = part.item(0, "identifier")
     rule = RULES.get(name)
@@ -94,10 +96,11 @@ def _part(part: pl.DataFrame) -> pl.DataFrame:
     # A Pix key that is a CPF or CNPJ is its holder's own number (DICT), so no document is guessed.
     is_holders = pl.col("account_kind").is_in(_OWN_KEY) & pl.col("document").is_null()
     document = pl.when(is_holders).then(pl.col("account")).otherwise(pl.col("document"))
-    return made.select(
-        "line",
-        *(pl.col(each) if each != "document" else document.alias(each) for each in _MADE),
-    )
+    network = pl.col("network")
+    return made.with_columns(
+        document.alias("document"),
+        (read_network(network) if name == _ON_NETWORK else network).alias("network"),
+    ).select("line", *_MADE)
 
 
 def _companion(lines: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -109,7 +109,8 @@ def check(lines: pl.DataFrame, rules: Rules) -> Checked:
     read = combined(lines, coverage_of(rules.coverage), rules.policy)
     priced, amount_problems = _with_amounts(read.lines)
     named = with_accounts(priced, rules.own_accounts)
-    texts = field_problems(named.lines, rules.today, has_reference=has_reference)
+    live = rules.environment == "live"
+    texts = field_problems(named.lines, rules.today, has_reference=has_reference, live=live)
     found = [read.problems, amount_problems, named.problems, texts]
     problems = pl.concat(found).sort("line", maintain_order=True)
     return Checked(_good(named.lines, problems), problems)

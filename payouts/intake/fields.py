@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-__all__ = ["BIDI", "Check", "due_date", "field_problems", "run", "sepa_text"]
+__all__ = ["BIDI", "EXAMPLE", "Check", "due_date", "field_problems", "run", "sepa_text"]
+
+EXAMPLE: Final = "EXAMPLE-"
+"""How the references of a template's example lines begin; a live run refuses them."""
 
 # Characters that reorder text or show nothing: bidi controls, zero-width marks, soft hyphen.
 BIDI: Final = r"[\x{AD}\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}]"
@@ -114,13 +117,16 @@ def run(frame: pl.DataFrame, checks: Iterable[Check]) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def field_problems(lines: pl.DataFrame, today: date, *, has_reference: bool) -> pl.DataFrame:
+def field_problems(
+    lines: pl.DataFrame, today: date, *, has_reference: bool, live: bool
+) -> pl.DataFrame:
     """Everything that is wrong with the texts of lines, as a problems frame.
 
     Args:
         lines: what `combined` gives.
         today: due dates before it are refused.
         has_reference: whether the file has a reference column at all.
+        live: whether real money is moved, so that a template's examples are refused.
     """
     odd = lines.select(
         name=~pl.col("name").str.contains(_NAME),
@@ -134,6 +140,7 @@ def field_problems(lines: pl.DataFrame, today: date, *, has_reference: bool) -> 
     return pl.concat(
         [
             run(lines, [*_blanks(lines, has_reference=has_reference), *_everywhere(today)]),
+            run(lines, _EXAMPLES if live else ()),
             run(lines.select("line", "reference").filter(odd["reference"]), _REFERENCES),
             run(odd_names, _NAMES),
             run(_spelled(odd_names, "name"), [_SEPA_NAME_LENGTH, *_spelling("name")]),
@@ -245,6 +252,7 @@ _REFERENCES: Final = (
     _longer("reference", _REFERENCE_MAX, "E_REFERENCE_LENGTH"),
     _matches("reference", f"{_CONTROL}|{BIDI}", "E_REFERENCE_CHARACTERS"),
 )
+_EXAMPLES: Final = (_matches("reference", f"^{EXAMPLE}[0-9]+$", "E_REFERENCE_EXAMPLE"),)
 _NAMES: Final = (
     _longer("name", _NAME_MAX, "E_NAME_LENGTH"),
     _matches("name", _CONTROL, "E_NAME_CONTROL"),

@@ -259,6 +259,11 @@ _FIELDS = (
         "Use letters, digits, blanks and punctuation.",
     ),
     ProblemKind(
+        "E_REFERENCE_EXAMPLE",
+        "'{value}' is the reference of a template's example line, and this is live",
+        "Take the example lines out; `payouts template` shows them so that you see the form.",
+    ),
+    ProblemKind(
         "E_NAME_CONTROL",
         "the name holds control characters: '{value}'",
         "Type the name again without line breaks, tabs and invisible characters.",

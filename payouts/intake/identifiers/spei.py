@@ -25,8 +25,9 @@ _CARD = r"^[0-9]{15,16}$"
 
 def normalised(account: pl.Expr) -> pl.Expr:
     """A CLABE of bare digits, or ten digits of a mobile number; null stays null."""
-    bare = text.without(account, r"().\-+").str.strip_prefix("00")
-    return pl.when(bare.str.contains(r"^52[0-9]{10}$")).then(bare.str.slice(2)).otherwise(bare)
+    bare = text.without(account, r"().\-+")
+    is_abroad = bare.str.contains(r"^(?:00)?52[0-9]{10}$")  # a CLABE of bank 002 keeps its zeros
+    return pl.when(is_abroad).then(bare.str.tail(10)).otherwise(bare)
 
 
 def kind(account: pl.Expr) -> pl.Expr:
