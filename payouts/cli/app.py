@@ -16,7 +16,7 @@ from payouts.cli.frame import Panel
 
 __all__ = ["MODULES", "ORDER", "build"]
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("run", "work")
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
 
 ORDER = (

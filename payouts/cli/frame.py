@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import unicodedata
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -213,13 +213,9 @@ def money(minor: int, currency: str) -> str:
     >>> money(123456789, "EUR"), money(-5, "USD"), money(1500, "JPY")
     ('1,234,567.89 EUR', '-0.05 USD', '1,500 JPY')
     """
-    from payouts.core.currencies import currency as unit_of  # noqa: PLC0415  who shows money pays
+    from payouts.core.money import Money  # noqa: PLC0415  only who shows money pays for it
 
-    decimals = unit_of(currency).exponent
-    whole, part = divmod(abs(minor), 10**decimals)
-    sign = "-" if minor < 0 else ""
-    shown = f"{sign}{whole:,}" + (f".{part:0{decimals}d}" if decimals else "")
-    return f"{shown} {currency}"
+    return str(Money.of(minor, currency))
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -325,5 +321,19 @@ def project(*, platforms: bool = False) -> Iterator[Parts]:
     found = load_settings()
     if found.file is None:
         say(f"No payouts.toml here or above: {clean(str(found.root))} is the project folder.")
-    with opened(found, progress=say, platforms=platforms) as parts:
+    with ExitStack() as stack:
+        with _starting() as progress:
+            parts = stack.enter_context(opened(found, progress=progress, platforms=platforms))
         yield parts
+
+
+@contextmanager
+def _starting() -> Iterator[Callable[[str], None]]:
+    """Where the sentences of a start go: one line that vanishes on a terminal, else plain lines."""
+    if not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        yield say
+        return
+    try:
+        yield lambda sentence: _write_prompt(f"\r\033[K{clean(sentence)} …")
+    finally:
+        _write_prompt("\r\033[K")

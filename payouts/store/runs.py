@@ -23,6 +23,7 @@ __all__ = [
     "approve",
     "claimed",
     "close_load",
+    "copy_in_use",
     "ensure_accounts",
     "ensure_payer",
     "hold",
@@ -90,6 +91,16 @@ def source_run(connection: Connection, payer_id: int, sha256: str) -> int | None
         ),
         {"payer": payer_id, "sha": sha256},
     ).scalar()
+
+
+def copy_in_use(connection: Connection, source_copy: str) -> bool:
+    """Whether a run was loaded from this copy of ours (a path relative to the project)."""
+    return bool(
+        connection.execute(
+            text("SELECT EXISTS (SELECT FROM pipeline_run WHERE source_copy = :copy)"),
+            {"copy": source_copy},
+        ).scalar_one()
+    )
 
 
 def open_run(connection: Connection, run: NewRun) -> int:

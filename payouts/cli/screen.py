@@ -1,0 +1,214 @@
+"""What a person sees while a run goes on: a live view on a terminal, else a line every 5 seconds.
+
+Everything is written to stderr. A screen is told what happened and decides by itself when to draw.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from payouts.cli import frame
+from payouts.core.items import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from payouts.flows.progress import Standing
+
+__all__ = ["Screen", "opened", "pace"]
+
+_PLAIN_EVERY_S = 5.0
+_RATE_OVER_S = 5.0
+_CURRENCIES_MAX = 4
+_UNSENT = (State.PENDING, State.APPROVED)
+
+
+class Screen(Protocol):
+    """Where the progress of one command is shown."""
+
+    def note(self, sentence: str) -> None:
+        """Show a sentence that stays."""
+
+    def reading(self, name: str) -> None:
+        """The file is looked at."""
+
+    def checked(self, lines: int, total: int) -> None:
+        """So many lines were checked."""
+
+    def moved(self, standing: Standing) -> None:
+        """The run stands like this now."""
+
+
+@contextmanager
+def opened() -> Iterator[Screen]:
+    """A live view where stderr is a terminal, else plain lines."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        live = _Live()
+        try:
+            yield live
+        finally:
+            live.close()
+    else:
+        yield _Plain()
+
+
+class _Rates:
+    """Things per second over the last few seconds, of a number that only grows."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def of(self, number: int, *, now: float | None = None) -> float:
+        at = time.monotonic() if now is None else now
+        self._seen.append((at, number))
+        while len(self._seen) > 2 and at - self._seen[1][0] > _RATE_OVER_S:  # noqa: PLR2004  two make a span
+            self._seen.popleft()
+        first, before = self._seen[0]
+        return (number - before) / (at - first) if at > first else 0.0
+
+
+def pace(rate: float) -> str:
+    """A rate for people.
+
+    >>> pace(1234.4), pace(7.26), pace(0)
+    ('1,234/s', '7.3/s', '')
+    """
+    if rate <= 0:
+        return ""
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"  # noqa: PLR2004  two digits at least
+
+
+def stage(standing: Standing) -> str:
+    """The word for what the run is doing."""
+    if standing.rests:
+        return "done" if standing.over else "waiting"
+    if any(standing.states.get(state) for state in (*_UNSENT, State.SENDING)):
+        return "sending"
+    return "settling"
+
+
+def _gone(standing: Standing) -> int:
+    """Items that have been sent at least once, as far as the states tell."""
+    return standing.items - sum(standing.states.get(state, 0) for state in _UNSENT)
+
+
+def _states(standing: Standing) -> str:
+    return " · ".join(f"{state} {count:,}" for state, count in standing.states.items())
+
+
+def _paid_money(standing: Standing) -> str:
+    """Money that is paid, per currency, the largest counts of items first."""
+    paid = {
+        currency: of.get(State.SETTLED, 0) + of.get(State.RECONCILED, 0)
+        for currency, of in standing.amounts.items()
+    }
+    shown = [frame.money(minor, currency) for currency, minor in sorted(paid.items()) if minor]
+    more = len(shown) - _CURRENCIES_MAX
+    return " · ".join(shown[:_CURRENCIES_MAX]) + (f" · {more} more" if more > 0 else "")
+
+
+class _Plain:
+    """A line when something begins, then one every 5 seconds."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PLAIN_EVERY_S
+        self._rates = {"checking": _Rates(), "sending": _Rates(), "settling": _Rates()}
+
+    def note(self, sentence: str) -> None:
+        frame.say(sentence)
+
+    def reading(self, name: str) -> None:
+        frame.say(f"reading {frame.clean(name)}")
+
+    def checked(self, lines: int, total: int) -> None:
+        rate = self._rates["checking"].of(lines)
+        if self._due():
+            frame.say(f"checking: {lines:,} of {frame.count(total, 'line')} {pace(rate)}".rstrip())
+
+    def moved(self, standing: Standing) -> None:
+        word = stage(standing)
+        number = standing.final if word != "sending" else _gone(standing)
+        rate = self._rates.setdefault(word, _Rates()).of(number)
+        if self._due() and not standing.rests:
+            done = f"{number:,} of {frame.count(standing.items, 'item')}"
+            frame.say("; ".join(filter(None, (f"{word}: {done}", pace(rate), _states(standing)))))
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + _PLAIN_EVERY_S
+        return True
+
+
+class _Live:
+    """A spinner, a bar, the counters and the money, redrawn in place; finished stages stay."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415  only a terminal needs it
+        from rich.live import Live  # noqa: PLC0415  the same
+        from rich.spinner import Spinner  # noqa: PLC0415  the same
+
+        self._console = Console(stderr=True, highlight=False)
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=self._console, refresh_per_second=8, transient=True, redirect_stdout=False
+        )
+        self._live.start()
+        self._began = time.monotonic()
+        self._word = ""
+        self._rates: dict[str, _Rates] = {}
+
+    def close(self) -> None:
+        """Take the view away; what was noted stays."""
+        self._live.update("")
+        self._live.stop()
+
+    def note(self, sentence: str) -> None:
+        self._console.print(frame.clean(sentence), markup=False, soft_wrap=True)
+
+    def reading(self, name: str) -> None:
+        self._draw("reading", frame.clean(name))
+
+    def checked(self, lines: int, total: int) -> None:
+        rate = self._rate("checking", lines)
+        self._draw("checking", f"{lines:,}/{total:,} lines", pace(rate), of=(lines, total))
+
+    def moved(self, standing: Standing) -> None:
+        word = stage(standing)
+        number = standing.final if word != "sending" else _gone(standing)
+        rate = self._rate(word, number)
+        below = "\n".join((_states(standing), _paid_money(standing)))
+        done = f"{number:,}/{standing.items:,} items"
+        self._draw(word, done, pace(rate), of=(number, standing.items), below=below)
+
+    def _rate(self, word: str, number: int) -> float:
+        return self._rates.setdefault(word, _Rates()).of(number)
+
+    def _draw(
+        self, word: str, done: str, rate: str = "", *, of: tuple[int, int] = (0, 0), below: str = ""
+    ) -> None:
+        from rich.console import Group  # noqa: PLC0415  only a terminal needs it
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415  the same
+        from rich.table import Table  # noqa: PLC0415  the same
+        from rich.text import Text  # noqa: PLC0415  the same
+
+        self._spinner.text = Text(f" {word:<9}")
+        row = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = [self._spinner]
+        if of[1]:
+            cells.append(ProgressBar(total=of[1], completed=of[0], width=24))
+        row.add_row(*cells, Text(done), Text(rate, style="dim"))
+        lines = [
+            Text(f"   {line}", style="dim", no_wrap=True, overflow="ellipsis")
+            for line in below.splitlines()
+            if line
+        ]
+        self._live.update(Group(row, *lines))
