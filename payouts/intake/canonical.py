@@ -7,6 +7,7 @@ amount means is for the checks to say.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Read", "canonical", "interpreted", "stripped"]
 
-BLANKS: Final = " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
-BLANKS_ALL: Final = (
-    BLANKS + "\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
-)
+_SPACES: Final = " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000"
+_BLANKS: Final = _SPACES + "".join(map(chr, range(0x2000, 0x200E))) + "\u2060\ufeff"
 _DECISIVE: Final = frozenset({"account", "amount", "currency", "reference", "country", "method"})
 
 
@@ -42,9 +41,17 @@ class Read:
     problems: pl.DataFrame
 
 
-def stripped(name: str) -> pl.Expr:
-    """Give a column without outer blanks, null where nothing is left."""
-    return pl.col(name).str.strip_chars(BLANKS_ALL).replace("", None)
+def stripped(name: str, *, ascii_only: bool = False) -> pl.Expr:
+    """Give a column without outer blanks, null where nothing is left.
+
+    Args:
+        name: of the column.
+        ascii_only: its cells hold no marks of zero width, so that plain blanks are enough.
+    """
+    cell = pl.col(name)
+    return (cell.str.strip_chars() if ascii_only else cell.str.strip_chars(_BLANKS)).replace(
+        "", None
+    )
 
 
 def canonical(piece: Piece, plan: Plan) -> pl.DataFrame:
@@ -57,15 +64,16 @@ def canonical(piece: Piece, plan: Plan) -> pl.DataFrame:
     if piece.unreadable.len():
         readable = readable.filter(~pl.col("line").is_in(piece.unreadable.implode()))
     constants = dict(plan.constants)
+    blankless = partial(stripped, ascii_only=piece.ascii)
     made = []
     for ours in CANONICAL:
         if ours == "name" and plan.joined:
             whole = pl.concat_str(
-                [stripped(part) for part in plan.joined], separator=" ", ignore_nulls=True
+                [blankless(part) for part in plan.joined], separator=" ", ignore_nulls=True
             )
             made.append(whole.replace("", None).alias(ours))
             continue
-        found = [stripped(source) for source in plan.sources.get(ours, ())]
+        found = [blankless(source) for source in plan.sources.get(ours, ())]
         if ours in constants:
             found.append(pl.lit(constants[ours]))
         value = pl.coalesce(found) if found else pl.lit(None, pl.String)

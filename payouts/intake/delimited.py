@@ -65,7 +65,7 @@ def _piece(records: Records, data: NDArray[np.bool_], blank_lines: int, layout: 
         layout.header, rows, problems, lines, blank_lines=blank_lines, closed=records.closed
     )
     merged = pl.concat([frame, odd.original]).sort("line") if rows else frame
-    return replace(odd, original=merged)
+    return replace(odd, original=merged, ascii=records.data.isascii())
 
 
 def _parsed(records: Records, whole: NDArray[np.bool_], layout: Layout, width: int) -> pl.DataFrame:

@@ -59,6 +59,7 @@ class Piece:
         numbers: cells that hold a number instead of text: `line`, `column` (XLSX, JSON Lines).
         blank_lines: lines without content that were passed over.
         closed: whether the last line ends with a line break.
+        ascii: whether all cells are known to be ASCII.
     """
 
     original: pl.DataFrame
@@ -67,6 +68,7 @@ class Piece:
     numbers: pl.DataFrame
     blank_lines: int = 0
     closed: bool = True
+    ascii: bool = False
 
     @classmethod
     def of_rows(

@@ -26,6 +26,7 @@ __all__ = ["Records", "cut"]
 
 _LF: Final = 10
 _CR: Final = 13
+_COUNTABLE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +108,38 @@ class _Scan:
     def split(self, data: bytes, *, final: bool) -> tuple[Records | None, int]:
         """Split `data`; return the records and how many bytes they take."""
         array = np.frombuffer(data, np.uint8)
-        marks = np.flatnonzero((array == _LF) | (array == self.delimiter))
-        is_break = array[marks] == _LF
+        breaks = np.flatnonzero(array == _LF)
         quotes = self._quotes(data, array)
-        outer = np.searchsorted(quotes, marks) & 1 == 0 if quotes.size else np.ones(1, np.bool_)
-        ends = marks[is_break & outer]
-        closed = bool(ends.size) and ends[-1] == len(data) - 1
+        ends = breaks[np.searchsorted(quotes, breaks) % 2 == 0] if quotes.size else breaks
+        closed = bool(ends.size) and bool(ends[-1] == len(data) - 1)
         if final and not closed:
             self._check_closed(data, quotes, ends)
             ends = np.append(ends, len(data))
         if not ends.size:
             return None, 0
-        used = int(ends[-1]) + 1 if closed or not final else len(data)
+        used = min(int(ends[-1]) + 1, len(data))
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
-        breaks = marks[is_break]
-        at_end = np.searchsorted(marks, ends)
-        counted = np.concatenate([[0], np.cumsum(~is_break & outer)])[at_end]
-        fields = np.diff(counted, prepend=0) + 1
-        lines = self.line + (np.searchsorted(breaks, starts) if quotes.size else _count(starts))
+        passed = np.searchsorted(breaks, starts) if quotes.size else np.arange(len(starts))
+        lines = self.line + passed
         self._check_length(starts, ends, lines)
+        fields = self._fields(array[:used], starts, quotes)
         stray = self._stray(data[:used], quotes[quotes < used], starts, lines)
         self.line += int(np.searchsorted(breaks, used))
         whole = data if used == len(data) else data[:used]
         return Records(whole, starts, ends, lines, fields, stray, closed or not final), used
+
+    def _fields(
+        self, array: NDArray[np.uint8], starts: NDArray[np.int64], quotes: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Count the fields of each record: its delimiters outside quotes and one more."""
+        is_delimiter = array == self.delimiter
+        if not quotes.size and np.diff(starts, append=len(array)).max() < _COUNTABLE:
+            short = np.add.reduceat(is_delimiter.view(np.uint8), starts, dtype=np.uint16)
+            return short.astype(np.int64) + 1
+        places = np.flatnonzero(is_delimiter)
+        if quotes.size:
+            places = places[np.searchsorted(quotes, places) % 2 == 0]
+        return np.diff(np.searchsorted(places, np.append(starts, len(array)))) + 1
 
     def too_long(self, carry: bytes) -> None:
         """Refuse a record that has no end within the limit."""
@@ -200,7 +210,3 @@ class _Scan:
             (after == self.delimiter) | (after == _LF) | (after == _CR) | (after == self.quote)
         )
         return np.sort(np.concatenate([opening[~good_open], closing[~good_close]]))
-
-
-def _count(starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.arange(len(starts), dtype=np.int64)
