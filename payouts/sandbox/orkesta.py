@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -125,6 +124,7 @@ class Orkesta:
         effects, refused, debits = entry["effects"], entry["refused"], entry["debits"]
         prefix = payment_prefix(now, self._books.next_line)
         born = {fate: self._word(fate, "", 0.0, entry["speed"]) for fate in life.FATES}
+        instant = _instant(now)
         outcomes = []
         for item, suffix in zip(items, SUFFIXES, strict=False):
             try:
@@ -133,7 +133,7 @@ class Orkesta:
                 outcomes.append(_refused(item, refusal, refused))
                 continue
             effects.append(effect)
-            outcomes.append(self._shown(effect, now, born[effect["fate"]], now))
+            outcomes.append(self._shown(effect, born[effect["fate"]], instant, instant))
         self._books.append(entry)
         return outcomes
 
@@ -207,7 +207,7 @@ class Orkesta:
         begun, fate, seed = entry["at"], effect["fate"], effect["reference"] or effect["effect"]
         status, since = self._status(effect, entry, self._clock())
         done_at = since + life.done_after(fate, seed, speed=entry["speed"])
-        return self._shown(effect, begun, status, done_at)
+        return self._shown(effect, status, _instant(begun), _instant(done_at))
 
     def _status(self, effect: Payment, entry: Entry, now: float) -> tuple[str, float]:
         """Give the status at a moment, and when the way to it began."""
@@ -234,7 +234,7 @@ class Orkesta:
             case Phase.DONE:
                 return "failed" if fate == "failed" else self._settings.wording
 
-    def _shown(self, effect: Payment, begun: float, status: str, done_at: float) -> Payment:
+    def _shown(self, effect: Payment, status: str, created_at: str, done_at: str) -> Payment:
         payment = {
             "id": effect["effect"],
             "amount": effect["amount_minor"],
@@ -244,10 +244,10 @@ class Orkesta:
             "from_account": effect["from"],
             "reference": effect["reference"],
             "description": effect["description"],
-            "created_at": _instant(int(begun)),
+            "created_at": created_at,
         }
         if status == self._settings.wording:
-            payment["completed_at"] = _instant(int(done_at))
+            payment["completed_at"] = done_at
         elif status == "failed":
             code = effect["code"]
             payment["error"] = {"code": code, "message": magic.message_of(code)}
@@ -285,6 +285,5 @@ def _refused(item: object, refusal: Refusal, refused: list[Payment]) -> Payment:
     return {"status": "failed", "reference": reference, "error": refusal.error}
 
 
-@lru_cache(maxsize=1024)
-def _instant(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

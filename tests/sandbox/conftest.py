@@ -30,6 +30,7 @@ class Sandbox:
     directory: Path
     process: subprocess.Popen[bytes]
     orkesta: httpx.Client
+    fresh: httpx.Client  # as `orkesta`, but with a new connection for each request
     orkestra: httpx.Client
     control: httpx.Client
 
@@ -110,7 +111,7 @@ class Sandbox:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait, and give the exit status."""
-        for client in (self.orkesta, self.orkestra, self.control):
+        for client in (self.orkesta, self.fresh, self.orkestra, self.control):
             client.close()
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
@@ -132,6 +133,13 @@ def _start(directory: Path, *arguments: str) -> Sandbox:
         directory,
         process,
         httpx.Client(base_url=f"{url}/orkesta/v1", headers=RW, trust_env=False, timeout=10),
+        httpx.Client(
+            base_url=f"{url}/orkesta/v1",
+            headers=RW,
+            trust_env=False,
+            timeout=10,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        ),
         httpx.Client(base_url=f"{url}/orkestra", auth=BASIC, trust_env=False, timeout=10),
         httpx.Client(base_url=control, trust_env=False, timeout=10),
     )
