@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from payouts import jobs
+from payouts.core.currencies import CURRENCIES
 from payouts.core.errors import FileRefusedError, InvariantError
 from payouts.core.problems import KINDS
 from payouts.flows import fund
 from payouts.flows.aggregate import aggregate
 from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
+from payouts.intake.amounts import with_minor
 from payouts.intake.checks import check
 from payouts.intake.frames import no_problems
 from payouts.intake.reader import chunks
@@ -237,7 +239,7 @@ class _Loader:
         canonical = chunk.lines
         if self.order.transform is not None:
             canonical = _transformed(canonical, self.order.transform)
-        checked = check(canonical, self.rules)
+        checked = check(chunk.readable(canonical), self.rules)
         problems = pl.concat([chunk.problems, checked.problems])
         if problems.height:
             self.problems.append(problems)
@@ -245,10 +247,11 @@ class _Loader:
         good = checked.good.join(bad, on="line", how="anti", maintain_order="left")
         good = with_references(with_content(good, self.vault), self.order.period)
         verdicts = self._verdicts(canonical, good)
-        numbered = canonical.select("line").with_columns(
+        # Every data line of the file, also those whose cells could not be read.
+        numbered = chunk.original.select("line").with_columns(
             line_id=pl.int_range(pl.len(), dtype=pl.Int64) + self.line_lo + self.lines
         )
-        self.lines += canonical.height
+        self.lines += numbered.height
         accepted = good.join(verdicts, on="line", how="anti", maintain_order="left").join(
             numbered, on="line", how="left", maintain_order="left"
         )
@@ -289,13 +292,20 @@ class _Loader:
             pl.col("code").unique(maintain_order=True).str.join(" ").alias("codes")
         )
         rows = (
-            numbered.join(good.select("line", "amount_minor", "content"), on="line", how="left")
-            .join(canonical.select("line", "reference", "currency"), on="line", how="left")
-            .join(verdicts, on="line", how="left")
-            .join(codes, on="line", how="left", maintain_order="left")
-            .filter(pl.col("outcome").is_not_null() | pl.col("amount_minor").is_null())
+            numbered.join(good.select("line", "content"), on="line", how="left")
+            .join(verdicts, on="line", how="left", maintain_order="left")
+            .filter(pl.col("outcome").is_not_null() | pl.col("content").is_null())
             .with_columns(outcome=pl.col("outcome").fill_null("rejected"))
         )
+        if rows.height:
+            texts = canonical.join(rows.select("line"), on="line", how="semi")
+            rows = rows.join(_readable(texts), on="line", how="left").join(
+                codes, on="line", how="left", maintain_order="left"
+            )
+        else:
+            rows = rows.with_columns(pl.lit(None, pl.Int64).alias("amount_minor")).with_columns(
+                pl.lit(None, pl.String).alias(name) for name in ("reference", "currency", "codes")
+            )
         if rows.height:
             self.outcomes.append(rows.select("line", "outcome"))
             self.amounts.append(rows.select("outcome", "currency", "amount_minor"))
@@ -310,7 +320,7 @@ class _Loader:
             pl.col("reference").str.head(200),
             "item_id",
             "amount_minor",
-            pl.when(pl.col("amount_minor").is_not_null()).then("currency").alias("currency"),
+            "currency",
             "content",
             "codes",
         )
@@ -565,6 +575,28 @@ def _transformed(
             code="E_TRANSFORM",
         )
     return changed
+
+
+def _readable(lines: pl.DataFrame) -> pl.DataFrame:
+    """Reference, amount_minor and currency of lines that are not paid, as far as they are known.
+
+    The closing proof adds up the money of every line whose amount makes sense, paid or not.
+    """
+    code = pl.col("currency").str.to_uppercase()
+    exponents = pl.DataFrame(
+        [(name, unit.exponent) for name, unit in CURRENCIES.items()],
+        schema={"currency": pl.String, "exponent": pl.Int8},
+        orient="row",
+    )
+    known = lines.select("line", "reference", "amount", code).join(
+        exponents, on="currency", how="left", maintain_order="left"
+    )
+    return with_minor(known).select(
+        "line",
+        "reference",
+        "amount_minor",
+        pl.when(pl.col("amount_minor").is_not_null()).then("currency").alias("currency"),
+    )
 
 
 def _summed(amounts: list[pl.DataFrame]) -> pl.DataFrame:
