@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 from sqlalchemy import text
 
+from payouts.core.items import OPEN
 from payouts.core.ledger import account_name
 from payouts.store import bulk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -22,6 +24,7 @@ __all__ = [
     "NewRun",
     "approve",
     "claimed",
+    "close",
     "close_load",
     "copy_in_use",
     "ensure_accounts",
@@ -327,3 +330,22 @@ def lanes(connection: Connection, run_id: int) -> Sequence[tuple[str, str]]:
         {"run": run_id},
     )
     return [(provider, funding) for provider, funding in rows]
+
+
+def close(connection: Connection, run_id: int) -> datetime | None:
+    """Close a run of which nothing is open; when it was closed, none where something still is.
+
+    That its accounts agree is the caller's to know (`flows.proof`).
+    """
+    connection.execute(
+        text(
+            "UPDATE pipeline_run SET closed_at = payouts_now() WHERE id = :run"
+            " AND closed_at IS NULL AND NOT EXISTS (SELECT FROM batch b JOIN batch_count c"
+            " ON c.batch_id = b.id WHERE b.run_id = :run AND c.items > 0"
+            " AND c.state = ANY(CAST(:states AS item_state[])))"
+        ),
+        {"run": run_id, "states": sorted(OPEN)},
+    )
+    statement = text("SELECT closed_at FROM pipeline_run WHERE id = :run")
+    closed: datetime | None = connection.execute(statement, {"run": run_id}).scalar_one()
+    return closed

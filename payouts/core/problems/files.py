@@ -352,6 +352,18 @@ _LINES = (
         source="Promise P3",
     ),
     ProblemKind(
+        "W_LINE_DUPLICATE_EARLIER",
+        "An earlier file has this line: it is not paid again",
+        "Nothing is to be done if one payment was meant.",
+        source="Promise P3",
+    ),
+    ProblemKind(
+        "E_LINE_CONFLICT_EARLIER",
+        "An earlier file has this reference with other content: this line is never paid",
+        "If it is another payment, give it its own reference; if the first one failed, re-issue it.",
+        source="Promise P3",
+    ),
+    ProblemKind(
         "E_LINE_REPEATED",
         "An earlier line is equal and the file has no references: this one waits",
         "Add a reference column, or release the line if it is a second payment.",
