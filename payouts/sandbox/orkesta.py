@@ -121,21 +121,29 @@ class Orkesta:
         """Book the good items and give an outcome for each item, in their order."""
         now = self._clock()
         entry = self._entry(kind, request, now)
-        effects, refused, debits = entry["effects"], entry["refused"], entry["debits"]
+        effects, refused = entry["effects"], entry["refused"]
+        left = {name: self._left(name) for name in ACCOUNTS}
+        before = dict(left)
         prefix = payment_prefix(now, self._books.next_line)
         born = {fate: self._word(fate, "", 0.0, entry["speed"]) for fate in life.FATES}
         instant = _instant(now)
         outcomes = []
         for item, suffix in zip(items, SUFFIXES, strict=False):
             try:
-                effect = self._accept(item, prefix + suffix, debits, refuse)
+                effect = self._accept(item, prefix + suffix, left, refuse)
             except Refusal as refusal:
                 outcomes.append(_refused(item, refusal, refused))
                 continue
             effects.append(effect)
             outcomes.append(self._shown(effect, born[effect["fate"]], instant, instant))
+        entry["debits"] = {
+            name: before[name] - left[name] for name in left if left[name] < before[name]
+        }
         self._books.append(entry)
         return outcomes
+
+    def _left(self, name: str) -> int:
+        return ACCOUNTS[name].opening_minor - self._books.spent[name]
 
     def _entry(self, kind: str, request: Request, now: float) -> Entry:
         return {
@@ -151,9 +159,13 @@ class Orkesta:
         }
 
     def _accept(
-        self, item: Payment, name: str, debits: dict[str, int], refuse: Refuse | None
+        self, item: Payment, name: str, left: dict[str, int], refuse: Refuse | None
     ) -> Payment:
-        """Check an item and give its effect, still without booking it."""
+        """Check an item and give its effect, still without booking it.
+
+        Args:
+            left: minor units left on each own account; what the item takes is taken off.
+        """
         amount, currency, method, source, target, reference, description = sound(item)
         account = fingerprint(target)
         word = magic.word_of(target) if self._settings.magic else None
@@ -161,12 +173,11 @@ class Orkesta:
         if word is not None:
             again = self._books.refusals[reference, account] > 0
             code = code or magic.refusal_of(word, again=again, late=False)
-        spent = debits.get(source, 0) + amount
-        if self._books.spent[source] + spent > ACCOUNTS[source].opening_minor:
+        if amount > left[source]:
             code = "insufficient_funds"
         if code is not None:
             raise Refusal(code, magic.message_of(code))
-        debits[source] = spent
+        left[source] -= amount
         effect = {
             "effect": name,
             "reference": reference,
@@ -188,7 +199,7 @@ class Orkesta:
 
     def _account(self, name: str) -> Payment:
         account = ACCOUNTS[name]
-        balance = Decimal(account.opening_minor - self._books.spent[name]).scaleb(-2)
+        balance = Decimal(self._left(name)).scaleb(-2)
         return {
             "id": name,
             "name": account.name,
