@@ -66,7 +66,8 @@ def with_accounts(lines: pl.DataFrame, own_accounts: frozenset[str]) -> Identifi
     )
     columns = [name for name in _SEEN if lines[name].null_count() < lines.height]
     seen = lines.select("line", *columns, "identifier")
-    made = pl.concat([_part(part) for part in seen.partition_by("identifier")]).sort("line")
+    parts = seen.partition_by("identifier") or [seen]
+    made = pl.concat([_part(part) for part in parts]).sort("line")
     lines = lines.with_columns(made[name] for name in _MADE if name != "code")
     problems = [
         run(made, [Check("account", pl.col("code"), of_blanks=True)]),
@@ -82,8 +83,8 @@ def _part(part: pl.DataFrame) -> pl.DataFrame:
     """`line` and the columns `_MADE` of lines that share one rule for their accounts."""
     absent = [name for name in ("account", "document", "network") if name not in part.columns]
     part = part.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
-    name = part.item(0, "identifier")
-    rule = RULES.get(name)
+    name: str | None = part.item(0, "identifier") if part.height else None
+    rule = None if name is None else RULES.get(name)
     if rule is None or rule.column != "account":
         kind = None if name is None else _NO_ACCOUNT
         made = part.with_columns(

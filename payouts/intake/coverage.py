@@ -239,9 +239,12 @@ def _bound_fault(cell: str, row: dict[str, str]) -> str | None:
         return None
     try:
         bound = parse_minor(cell, unit)
-        least = parse_minor(row.get("min") or "0", unit)
     except AmountError as error:
         return error.message
+    try:
+        least = parse_minor(row.get("min") or "0", unit)
+    except AmountError:
+        return None  # said of min itself
     return "max is below min" if bound < least else None
 
 
@@ -256,12 +259,17 @@ def _decimals_fault(cell: str, row: dict[str, str]) -> str | None:
 
 
 def _date_fault(cell: str, row: dict[str, str]) -> str | None:
-    try:
-        day = date.fromisoformat(cell)
-        first = date.fromisoformat(row.get("valid_from") or cell)
-    except ValueError:
+    if not _is_date(cell):
         return f"'{cell}' is no date of the form 2026-12-31"
-    return "valid_to is before valid_from" if day < first else None
+    first = row.get("valid_from") or cell
+    return "valid_to is before valid_from" if _is_date(first) and cell < first else None
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        return date.fromisoformat(cell).isoformat() == cell
+    except ValueError:
+        return False
 
 
 def _warning_fault(cell: str, _: dict[str, str]) -> str | None:

@@ -33,6 +33,7 @@ __all__ = ["template_choices", "template_frame", "write_template"]
 
 _ROWS: Final = 10_000
 _WIDTH: Final = 22
+_TEXT: Final = 49  # the built-in number format "@", which is text
 _LIST_MAX: Final = 255  # Excel's limit of a list that stands in the cell's own rule
 _PIX_KINDS: Final = ("cpf", "cnpj", "phone", "email", "evp")
 
@@ -135,7 +136,7 @@ def _write_workbook(
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415  workbooks only
 
     with Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        text, head = book.add_format({"num_format": "@"}), book.add_format({"bold": True})
+        text, head = book.add_format({"num_format": _TEXT}), book.add_format({"bold": True})
         sheet = book.add_worksheet("payouts")
         sheet.set_column(0, len(frame.columns) - 1, _WIDTH, text)
         sheet.freeze_panes(1, 0)
