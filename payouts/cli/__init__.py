@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug, words = _debug(words)
     words = words or ["--help"]
-    frame.start(json_wanted="--json" in _options(words))
+    frame.start(json_wanted="--json" in _options(words), debug=debug)
     try:
         from payouts.cli.app import build  # noqa: PLC0415  a broken command module is told below
 

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from payouts.cli import frame
 from payouts.cli.frame import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from payouts.cli.screen import Screen
     from payouts.flows.progress import Standing
@@ -87,20 +86,44 @@ def until_rest(parts: Parts, run_id: int, shown: Screen) -> tuple[Standing, bool
         shown.moved(latest[0])
         return latest[0].rests
 
-    stopped = asyncio.run(work(parts, shown.note, finished=rests))
+    stopped = asyncio.run(work(parts, shown.note, finished=rests, ours=_lanes_of(parts, run_id)))
     return look(parts, run_id), stopped
 
 
-async def work(parts: Parts, note: Callable[[str], None], *, finished: Callable[[], bool]) -> bool:
+def _lanes_of(parts: Parts, run_id: int) -> set[tuple[str, str]]:
+    from payouts.store import runs  # noqa: PLC0415  bodies import what they need
+
+    with parts.database.reading() as unit:
+        return set(runs.lanes(unit, run_id))
+
+
+async def work(
+    parts: Parts,
+    note: Callable[[str], None],
+    *,
+    finished: Callable[[], bool],
+    ours: Collection[tuple[str, str]] | None = None,
+) -> bool:
     """Run the worker until `finished`; says whether a person stopped it before.
 
+    Args:
+        ours: lanes (provider, funding account) whose breaking ends the work; others are told and
+            left alone. None: all are only told.
+
     Raises:
-        Exception: what ended a lane that should not have ended.
+        Exception: what broke one of `ours`.
     """
     from payouts import worker  # noqa: PLC0415  bodies import what they need
 
     presses = Presses(note)
     broken: list[Exception] = []
+
+    def breaks(lane: tuple[str, str], error: Exception) -> None:
+        if ours is not None and lane in ours:
+            broken.append(error)
+        else:
+            note(f"! the lane {lane[0]}/{lane[1]} broke: {type(error).__name__}: {error}")
+
     with presses.listening():
         job = asyncio.create_task(
             worker.work(
@@ -108,7 +131,7 @@ async def work(parts: Parts, note: Callable[[str], None], *, finished: Callable[
                 finished=finished,
                 stopping=lambda: presses.count > 0 or bool(broken),
                 said=lambda alarm: note(f"! {alarm}"),
-                broken=lambda _lane, error: broken.append(error),
+                broken=breaks,
             )
         )
         hard = asyncio.create_task(presses.hard.wait())
@@ -121,14 +144,3 @@ async def work(parts: Parts, note: Callable[[str], None], *, finished: Callable[
     if isinstance(ended[0], Exception):
         raise ended[0]
     return presses.count > 0
-
-
-def stopped(run_name: str, again: str) -> Exit:
-    """Say that a person stopped the run, and how it goes on."""
-    frame.complain(
-        "E_INTERRUPTED",
-        f"{run_name} was stopped by you; nothing is lost and nobody is paid twice",
-        f"`{again}` goes on from here.",
-        Exit.INTERRUPTED,
-    )
-    return Exit.INTERRUPTED

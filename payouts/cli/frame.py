@@ -7,6 +7,7 @@ A command is a function that returns an `Exit`; errors are raised and told by `p
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import unicodedata
@@ -45,6 +46,7 @@ __all__ = [
     "worst",
 ]
 
+_LOGS = "payouts.cli"
 SCHEMA_VERSION = 1
 """Of the `--json` documents; a field is added without, changed or removed only with a new one."""
 
@@ -126,10 +128,16 @@ class _State:
     answered = False
 
 
-def start(*, json_wanted: bool) -> None:
-    """Forget what an earlier command of this process said."""
+def start(*, json_wanted: bool, debug: bool) -> None:
+    """Forget what an earlier command of this process said; logs are shown for `debug` only."""
     _State.json_wanted = json_wanted
     _State.answered = False
+    logs = logging.getLogger()
+    for handler in [one for one in logs.handlers if one.name == _LOGS]:
+        logs.removeHandler(handler)
+    shown = logging.StreamHandler() if debug else logging.NullHandler()
+    shown.name = _LOGS
+    logs.addHandler(shown)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -14,13 +14,13 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit, Json, Panel, add
-from payouts.core.errors import FileRefusedError, InvariantError, UsageError
+from payouts.core.errors import FileRefusedError, InvariantError
 
 if TYPE_CHECKING:
     from payouts.cli.screen import Screen
-    from payouts.core.pipeline import Pipeline
     from payouts.flows.load import LoadOrder, LoadResult
     from payouts.flows.progress import Standing
+    from payouts.flows.report import Written
     from payouts.intake.survey import Survey
     from payouts.wiring import Parts
 
@@ -152,13 +152,14 @@ def _heading(parts: Parts) -> None:
 
 def _given(parts: Parts, wanted: _Wanted, shown: Screen, *, keep: bool) -> _Given:
     """Choose the pipeline and look at the file once; `keep` works on our own copy of it."""
-    from payouts.intake.survey import survey  # noqa: PLC0415  bodies import what they need
+    from payouts.discover import choose  # noqa: PLC0415  bodies import what they need
+    from payouts.intake.survey import survey  # noqa: PLC0415  the same
 
-    chosen = _pipeline(parts, wanted)
+    chosen = choose(parts.project, wanted.file, wanted.pipeline)
     shown.reading(wanted.file.name)
     copy = parts.take_copy(wanted.file) if keep else None
     try:
-        found = survey(copy or wanted.file, mapping=chosen.mapping)
+        found = survey(copy or wanted.file, mapping=chosen.mapping, constants=chosen.constants)
     except FileRefusedError:
         _forget(parts, copy)
         raise
@@ -187,31 +188,6 @@ def _forget(parts: Parts, copy: Path | None) -> None:
         kept = runs.copy_in_use(unit, str(copy.relative_to(parts.project.root)))
     if not kept:
         copy.unlink(missing_ok=True)
-
-
-def _pipeline(parts: Parts, wanted: _Wanted) -> Pipeline:
-    """The pipeline that was named, else the one whose pattern matches, else `disbursement`."""
-    from payouts.core.pipeline import Pipeline  # noqa: PLC0415  bodies import what they need
-
-    known = {"disbursement": Pipeline("disbursement")}
-    if wanted.pipeline is not None:
-        if wanted.pipeline not in known:
-            hint = f"There are: {', '.join(sorted(known))}."
-            raise UsageError(f"there is no pipeline '{wanted.pipeline}'", hint=hint)
-        return known[wanted.pipeline]
-    file = wanted.file.resolve()
-    matching = [
-        one
-        for one in known.values()
-        if one.files
-        and any(file == found.resolve() for found in parts.project.root.glob(one.files))
-    ]
-    if len(matching) > 1:
-        names = ", ".join(sorted(one.name for one in matching))
-        raise UsageError(
-            f"several pipelines take {wanted.file.name}: {names}", hint="Name one with --pipeline."
-        )
-    return matching[0] if matching else known["disbursement"]
 
 
 def _loaded(parts: Parts, given: _Given, shown: Screen, *, dry: bool) -> LoadResult:
@@ -401,8 +377,9 @@ def _told(
     if about is None:
         raise InvariantError(f"run {result.run_id} cannot be read")
     code = summary.ending(standing, about.counts, stopped=stopped)
-    files = _files(parts, given, result)
-    rejects = next((file for file in files if ".rejected." in file.name), None)
+    written = None if stopped else _written(parts, given, result)
+    files = written.files if written else []
+    rejects = Path(_shown(written.rejects)) if written and written.rejects else None
     step, why = summary.next_for(standing, given.file, name, rejects, about.counts)
     if as_json:
         body = summary.run_document(about, standing, failures, [str(file) for file in files])
@@ -414,15 +391,23 @@ def _told(
         frame.told(line)
     if stopped:
         frame.told("Stopped by you: nothing is lost, and nobody is paid twice.")
-        step, why = summary.run_command(given.file), "goes on"
     frame.next_step(step, why)
     return code
 
 
-def _files(parts: Parts, given: _Given, result: LoadResult) -> list[Path]:
-    from payouts.intake.rejects import write_rejects  # noqa: PLC0415  bodies import lazily
+def _written(parts: Parts, given: _Given, result: LoadResult) -> Written:
+    """Result files, reject file, `run_result.json` and the page; closes the run where it is over."""
+    from payouts.flows import report  # noqa: PLC0415  bodies import what they need
 
-    if not result.problems.height:
-        return []
-    path = _folder(parts, given.file) / f"{given.file.name}.rejected.csv"
-    return [path] if write_rejects(given.survey, result.problems, path) else []
+    return report.write(
+        parts.database,
+        result.run_id,
+        given.survey,
+        folder=_folder(parts, given.file),
+        rules=parts.rules(),
+        environment=parts.settings.environment,
+        database_id=parts.database_id,
+        problems=None if result.known else result.problems,
+        transform=given.order.transform,
+        name=given.file.name,
+    )

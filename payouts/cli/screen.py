@@ -27,7 +27,7 @@ __all__ = ["Screen", "opened", "pace"]
 _PLAIN_EVERY_S = 5.0
 _RATE_OVER_S = 5.0
 _CURRENCIES_MAX = 4
-_UNSENT = (State.PENDING, State.APPROVED)
+_UNSENT = (State.PENDING, State.APPROVED, State.SENDING)
 
 
 class Screen(Protocol):
@@ -89,13 +89,13 @@ def stage(standing: Standing) -> str:
     """The word for what the run is doing."""
     if standing.rests:
         return "done" if standing.over else "waiting"
-    if any(standing.states.get(state) for state in (*_UNSENT, State.SENDING)):
+    if any(standing.states.get(state) for state in _UNSENT):
         return "sending"
     return "settling"
 
 
-def _gone(standing: Standing) -> int:
-    """Items that have been sent at least once, as far as the states tell."""
+def _answered(standing: Standing) -> int:
+    """Items that a platform has answered for, as far as the states tell."""
     return standing.items - sum(standing.states.get(state, 0) for state in _UNSENT)
 
 
@@ -134,7 +134,7 @@ class _Plain:
 
     def moved(self, standing: Standing) -> None:
         word = stage(standing)
-        number = standing.final if word != "sending" else _gone(standing)
+        number = standing.final if word != "sending" else _answered(standing)
         rate = self._rates.setdefault(word, _Rates()).of(number)
         if self._due() and not standing.rests:
             done = f"{number:,} of {frame.count(standing.items, 'item')}"
@@ -183,7 +183,7 @@ class _Live:
 
     def moved(self, standing: Standing) -> None:
         word = stage(standing)
-        number = standing.final if word != "sending" else _gone(standing)
+        number = standing.final if word != "sending" else _answered(standing)
         rate = self._rate(word, number)
         below = "\n".join((_states(standing), _paid_money(standing)))
         done = f"{number:,}/{standing.items:,} items"
@@ -200,7 +200,7 @@ class _Live:
         from rich.table import Table  # noqa: PLC0415  the same
         from rich.text import Text  # noqa: PLC0415  the same
 
-        self._spinner.text = Text(f" {word:<9}")
+        self._spinner.text = Text(word.ljust(8))
         row = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [self._spinner]
         if of[1]:

@@ -162,7 +162,7 @@ def next_for(
     standing: Standing, file: Path, run_name: str, rejects: Path | None, counts: Mapping[str, int]
 ) -> tuple[str, str]:
     """The next command and why."""
-    if standing.waits:
+    if standing.waits and standing.rests:
         return _next_for_wait(standing.waits[0], file, run_name)
     if not standing.rests:
         return run_command(file), "goes on"
@@ -211,6 +211,9 @@ def run_lines(
     if failures:
         reasons = ", ".join(f"{code} {count:,}" for code, count in failures)
         lines.append(f"Failed   {sum(count for _, count in failures):,}: {reasons}")
+    if not standing.rests:
+        open_states = [f"{count:,} {state}" for state, count in standing.states.items()]
+        lines.append(f"Now      {' · '.join(open_states)}")
     lines += [f"Waits    {words}" for words in waiting(standing)]
     lines += [
         f"Files    {name}" if place == 0 else f"         {name}" for place, name in enumerate(files)
