@@ -26,7 +26,7 @@ _DATE = (
 )
 _STATES = "AS|B[CS]|C[CHLMS]|D[FG]|G[RT]|HG|JC|M[CNS]|N[ELT]|OC|PL|Q[RT]|S[LPR]|T[CLS]|VZ|YN|ZS"
 _CURP = rf"^[A-Z]{{4}}{_DATE}[HM](?:{_STATES})[A-Z]{{3}}[0-9A-Z][0-9]$"
-_RFC = rf"^[A-ZÑ&]{{3,4}}{_DATE}(?:[0-9A-Z]{{2}}[0-9A])?$"
+_RFC = rf"^[A-ZÑ&]{{3,4}}{_DATE}[0-9A-Z]{{2}}[0-9A]$|^[A-ZÑ&]{{4}}{_DATE}$"
 _CODES = (None, "E_CURP_CHECK_DIGIT")
 _VALUE = np.zeros(256, np.uint8)
 _VALUE[48:58] = np.arange(10)
@@ -54,7 +54,7 @@ def curp_problem(document: pl.Expr) -> pl.Expr:
 def rfc_problem(document: pl.Expr) -> pl.Expr:
     """`E_RFC_FORMAT` for anything but three or four letters, a date and three characters.
 
-    The three may be missing, as they are on many old forms. The last is a check digit that SAT
+    A person's three may be missing, as they are on many old forms. The last is a check digit that SAT
     itself has not kept to, so nothing is said of it. Null stays null.
 
     Oracle: `stdnum.mx.rfc` (tests/intake/identifiers/test_mexico.py).

@@ -82,6 +82,8 @@ _OLD = {
 }
 """Numbers of a plan that is over: never completed by us, since a wrong digit pays a stranger."""
 
+_NEVER: Final = r"[^\s\S]"
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -154,7 +156,7 @@ def _code(region: str) -> pl.Expr:
     number, plan = pl.col("account"), _plan(region)
     if plan is None:
         return pl.when(number.is_not_null()).then(pl.lit("W_MSISDN_UNCHECKED"))
-    old, old_code = _OLD.get(region, ("^$", ""))
+    old, old_code = _OLD.get(region, (_NEVER, ""))
     sizes = [len(plan.code) + length for length in plan.lengths]
     return (
         pl.when(number.str.contains(f"^{plan.code}(?:{plan.mobile})$"))

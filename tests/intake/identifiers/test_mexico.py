@@ -61,6 +61,7 @@ def test_a_rude_word_in_front_is_taken_although_stdnum_refuses_it(
 def test_rfcs_are_judged_as_stdnum_judges_them(
     answers: Callable[..., list[str | None]], rng: random.Random, flip: Callable[..., str]
 ) -> None:
+    """We also want the last character to be a digit or A, the only ones that are given out."""
     born = [date(1940, 1, 1) + timedelta(days=rng.randrange(21_000)) for _ in range(10_000)]
     consonants = "BCDFGHJKLMNPQRSTVWXYZ"
     valid = [
@@ -71,7 +72,9 @@ def test_rfcs_are_judged_as_stdnum_judges_them(
         for day in born
     ]
     damaged = [flip(document, start=4) for document in valid]
-    documents = [each for each in valid + damaged if "0229" not in each]
+    documents = [
+        each for each in valid + damaged if "0229" not in each and each[-1] in "0123456789A"
+    ]
 
     codes = answers(mexico.rfc_problem, documents)
 

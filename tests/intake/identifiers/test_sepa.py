@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from schwifty.registry import get_iban_spec
 
@@ -47,10 +48,10 @@ def test_schwiftys_list_differs_in_nine_countries() -> None:
         ("NC", TODAY, False),
     ],
 )
-def test_a_country_is_in_scope_from_its_day_on(
-    answers: Callable[..., list[str | None]], country: str, on: date, *, reached: bool
-) -> None:
-    assert answers(lambda column: sepa.in_scope(column, on=on), [country]) == [reached]
+def test_a_country_is_in_scope_from_its_day_on(country: str, on: date, *, reached: bool) -> None:
+    frame = pl.DataFrame({"country": [country]})
+
+    assert frame.select(sepa.in_scope(pl.col("country"), on=on)).item() is reached
 
 
 @pytest.mark.parametrize(
