@@ -33,12 +33,15 @@ class Read:
     """One piece of a file in our columns.
 
     Args:
-        lines: `line` and the 18 canonical columns; rows whose cells are in doubt are left out.
+        lines: `line` and the 18 canonical columns: one row per data line.
         problems: what was wrong with how lines are written.
+        doubtful: `line` of the rows that must not be interpreted: where a cell begins, or what an
+            amount means, is not certain. Rows of the first kind are null but for `line`.
     """
 
     lines: pl.DataFrame
     problems: pl.DataFrame
+    doubtful: pl.Series
 
 
 def stripped(name: str, *, ascii_only: bool = False) -> pl.Expr:
@@ -90,9 +93,17 @@ def interpreted(piece: Piece, plan: Plan, mark: Mark) -> Read:
         lines, wrong = _rupees(lines)
         doubts.append(wrong)
     in_doubt = pl.concat(doubts)
-    if in_doubt.height:
-        lines = lines.filter(~pl.col("line").is_in(in_doubt["line"].implode()))
-    return Read(lines, pl.concat([piece.problems, in_doubt, damage(lines)]).sort("line"))
+    problems = pl.concat([piece.problems, in_doubt, damage(lines)])
+    if piece.unreadable.len():
+        lines = pl.concat([lines, _nulls(piece.unreadable)]).sort("line")
+    doubtful = pl.concat([piece.unreadable, in_doubt["line"]]).unique().sort()
+    return Read(lines, problems.sort("line", maintain_order=True), doubtful)
+
+
+def _nulls(lines: pl.Series) -> pl.DataFrame:
+    """Make lines without content."""
+    nothing = [pl.lit(None, pl.String).alias(name) for name in CANONICAL]
+    return pl.DataFrame([lines.alias("line")]).with_columns(nothing)
 
 
 def _two_values(piece: Piece, plan: Plan) -> pl.DataFrame:

@@ -50,7 +50,7 @@ _BRANDS: Final = (
     (630000, 639999, (16, 18, 19)),  # Maestro, Elo
     (670000, 679999, (16, 18, 19)),  # Maestro
 )
-_SHAPE: Final = r"^[2-689][0-9](?:[ -]?[0-9]){12,17}$"
+_SHAPE: Final = r"^\s*[2-689][0-9](?:[ -]?[0-9]){12,17}\s*$"
 _INSIDE: Final = r"(?:^|[^0-9])([2-689][0-9](?:[ -]?[0-9]){12,17})(?:[^0-9]|$)"
 _CARD_METHODS: Final = ("card", "cards", "credit_card", "debit_card", "credit card", "debit card")
 _NUMBERS_MAX: Final = 200_000
@@ -83,7 +83,7 @@ class CardWatch:
                 continue
             hits = original.select("line", pl.col(name).alias("cell")).filter(
                 pl.col("cell").str.len_bytes().is_between(_LENGTH_MIN, 40)
-                & pl.col("cell").str.strip_chars().str.contains(_SHAPE)
+                & pl.col("cell").str.contains(_SHAPE)
             )
             if not hits.height:
                 continue

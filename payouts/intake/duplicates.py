@@ -168,13 +168,12 @@ def _verdicts(
     rows: NDArray[np.void], *, has_reference: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Give the lines that have a verdict, and the verdicts."""
-    order = np.argsort(rows["key"], kind="stable")
-    key = rows["key"][order]
-    same = key[1:] == key[:-1]
-    shared = np.concatenate([[False], same]) | np.concatenate([same, [False]])
-    if not shared.any():
+    in_order = np.sort(rows["key"])
+    shared = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    if not shared.size:
         return np.empty(0, np.int64), np.empty(0, np.uint8)
-    some = rows[order[: len(shared)][shared[: len(order)]]]
+    some = rows[np.isin(rows["key"], shared)]
+    some = some[np.argsort(some["key"], kind="stable")]
     first = np.concatenate([[True], some["key"][1:] != some["key"][:-1]])
     starts = np.flatnonzero(first)
     group = np.cumsum(first) - 1

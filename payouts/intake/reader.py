@@ -33,15 +33,28 @@ class Chunk:
 
     Args:
         original: `line` and the payer's columns as text, untouched. Every data line is here.
-        lines: `line` and the 18 canonical columns, stripped; amounts with decimal points. Lines
-            whose cells are in doubt are not here: they have a problem.
+        lines: the same lines: `line` and the 18 canonical columns, stripped; amounts with decimal
+            points.
         problems: what is wrong with how lines are written (see `frames.PROBLEMS`). A line with an
             `E_` problem here must not be paid, even when the checks of its values find nothing.
+        doubtful: `line` of those whose cells must not be interpreted; each has a problem.
     """
 
     original: pl.DataFrame
     lines: pl.DataFrame
     problems: pl.DataFrame
+    doubtful: pl.Series
+
+    def readable(self, lines: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Give the lines that can be checked, in their order.
+
+        Args:
+            lines: a changed version of `self.lines`, for pipelines that change values.
+        """
+        found = self.lines if lines is None else lines
+        if not self.doubtful.len():
+            return found
+        return found.filter(~pl.col("line").is_in(self.doubtful.implode()))
 
 
 def chunks(survey: Survey, *, rows: int = 100_000) -> Iterator[Chunk]:
@@ -108,4 +121,4 @@ def _chunk(piece: Piece, survey: Survey) -> Chunk:
             hits = piece.numbers.filter(pl.col("column") == name)
             problems.append(problem_frame(hits, "E_LINE_NUMBER", name, pl.lit("")))
     found = pl.concat(problems).sort("line", maintain_order=True)
-    return Chunk(piece.original, read.lines, found)
+    return Chunk(piece.original, read.lines, found, read.doubtful)

@@ -15,6 +15,7 @@ import polars as pl
 from payouts.intake.cards import is_card
 from payouts.intake.frames import (
     ACCOUNT_COLUMNS,
+    CANONICAL,
     masked,
     no_problems,
     one_problem,
@@ -37,7 +38,7 @@ def damage(lines: pl.DataFrame) -> pl.DataFrame:
     Codes: E_SPREADSHEET_EXPONENT, E_SPREADSHEET_ZEROS, E_SPREADSHEET_ERROR.
     """
     found = [no_problems()]
-    for column in (name for name in _DIGIT_COLUMNS if name in lines.columns):
+    for column in (name for name in _DIGIT_COLUMNS if lines[name].null_count() < lines.height):
         hit = lines.filter(pl.col(column).str.contains(_EXPONENT))
         if hit.height:
             found.append(problem_frame(hit, "E_SPREADSHEET_EXPONENT", column, pl.col(column)))
@@ -47,7 +48,9 @@ def damage(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _errors(lines: pl.DataFrame) -> list[pl.DataFrame]:
-    texts = [name for name in lines.columns if name != "line"]
+    texts = [name for name in CANONICAL if lines[name].null_count() < lines.height]
+    if not texts:
+        return []
     marked = lines.select(pl.col(texts).str.starts_with("#").any()).row(0, named=True)
     found = []
     for column in (name for name, hit in marked.items() if hit):
@@ -59,22 +62,21 @@ def _errors(lines: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _zeros(lines: pl.DataFrame) -> list[pl.DataFrame]:
     found = []
+    here = set(lines["country"].str.to_uppercase().unique())
     for (country, column), (length, short, _) in _RULES.items():
-        if column not in lines.columns or "country" not in lines.columns:
+        if here.isdisjoint(_NAMES[country]):
             continue
         digits = pl.col(column)
-        size = digits.str.len_bytes()
         hit = lines.filter(
             pl.col("country").str.to_uppercase().is_in(_NAMES[country]),
-            size.is_between(length - short, length - 1),
+            digits.str.len_bytes().is_between(length - short, length - 1),
             digits.str.contains(r"^[1-9][0-9]+$"),
-        )
-        for line, text in hit.select("line", column).iter_rows():
+        ).select("line", column, masked(digits).alias("shown"))
+        for line, text, shown in hit.iter_rows():
             zeros = lost_zeros(country, column, text)
             if zeros:
-                value = hit.filter(pl.col("line") == line).select(masked(digits)).item()
                 allowed = f"{zeros} zero{'s' if zeros > 1 else ''} in front"
-                found.append(one_problem(line, "E_SPREADSHEET_ZEROS", column, value, allowed))
+                found.append(one_problem(line, "E_SPREADSHEET_ZEROS", column, shown, allowed))
     return found
 
 

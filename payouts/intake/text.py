@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from payouts.intake.encodings import NAMES, by_mark, decoded, wide
@@ -46,12 +47,12 @@ class Hashed:
     def __init__(self, file: BinaryIO, block_bytes: int) -> None:
         self.file = file
         self._digest = hashlib.sha256()
-        self._block_bytes = block_bytes
+        self.block_bytes = block_bytes
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the bytes of the whole file."""
         self.file.seek(0)
-        while block := self.file.read(self._block_bytes):
+        while block := self.file.read(self.block_bytes):
             self._digest.update(block)
             yield block
 
@@ -91,18 +92,28 @@ def utf8(hashed: Hashed, encoding: Encoding, newline: str) -> Iterator[bytes]:
     """
     raw = _unmarked(hashed.blocks(), encoding.mark)
     blocks = raw if encoding.name == "utf-8" else decoded(raw, encoding.name)
-    line = 1
+    passed = 0
     try:
         for block in blocks:
             text = block.replace(b"\r", b"\n") if newline == "\r" else block
             nul = text.find(b"\0")
             if nul >= 0:
-                line += text.count(b"\n", 0, nul)
+                line = _lines_before(hashed, encoding, newline, passed) + text.count(b"\n", 0, nul)
                 raise refused("E_FILE_NUL", value=f"line {line}")
-            line += text.count(b"\n")
+            passed += 1
             yield text
     except UnicodeDecodeError:
-        raise refused("E_FILE_ENCODING", value=f"it breaks near line {line}") from None
+        line = _lines_before(hashed, encoding, newline, passed)
+        raise refused("E_FILE_ENCODING", value=f"it breaks after line {line}") from None
+
+
+def _lines_before(hashed: Hashed, encoding: Encoding, newline: str, blocks: int) -> int:
+    """Give the number of the line on which block number `blocks` begins: only errors need it."""
+    again = Hashed(hashed.file, hashed.block_bytes)
+    breaks = b"\r" if newline == "\r" else b"\n"
+    raw = islice(_unmarked(again.blocks(), encoding.mark), blocks)
+    texts = raw if encoding.name == "utf-8" else decoded(raw, encoding.name)
+    return 1 + sum(text.count(breaks) for text in islice(texts, blocks))
 
 
 def _unmarked(blocks: Iterator[bytes], mark: int) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ hidden sheets and second sheets with data are refused: what is paid must be visi
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "Sheet", "dated_styles", "opened", "parsed", "shared_texts", "sheets"]
 
-BROKEN: Final = (zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, KeyError, OSError)
+BROKEN: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, expat.ExpatError),
+    *(EOFError, LookupError, OSError, OverflowError, RuntimeError, ValueError),
+)
 """What a damaged workbook raises."""
 
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"

@@ -36,6 +36,7 @@ def read(
         pl.concat(part.original for part in parts),
         pl.concat(part.lines for part in parts),
         pl.concat(part.problems for part in parts),
+        pl.concat(part.doubtful for part in parts),
     )
 
 
@@ -81,7 +82,9 @@ def test_a_line_of_another_width_is_a_problem_of_that_line_alone(
     found = read(tmp_path, ANN, short, long, BOB, limits=limits)
 
     assert found.original["line"].to_list() == [2, 3, 4, 5]
-    assert found.lines["line"].to_list() == [2, 5]
+    assert found.lines["line"].to_list() == [2, 3, 4, 5]
+    assert found.readable()["line"].to_list() == [2, 5]
+    assert found.lines.row(1) == (3, *[None] * 18), "a shifted cell could be an account number"
     assert found.problems.rows() == [
         (3, "E_LINE_FIELDS", "", "5", "8"),
         (4, "E_LINE_FIELDS", "", "9", "8"),
@@ -100,7 +103,7 @@ def test_a_quote_inside_a_cell_is_a_problem_of_that_line_alone(tmp_path: Path) -
     found = read(tmp_path, ANN.replace("Ann", 'Ann "A" Lee'), BOB)
 
     assert told(found) == [(2, "E_LINE_QUOTE", "")]
-    assert found.lines["line"].to_list() == [3]
+    assert found.readable()["line"].to_list() == [3]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,9 @@ def test_spreadsheet_damage_is_named(tmp_path: Path, column: str, value: str, co
     found = read(tmp_path, BOB, ",".join(cells))
 
     assert told(found) == [(3, code, column)]
-    assert found.lines["line"].to_list() == [2, 3], "other problems of the line are told as well"
+    assert found.readable()["line"].to_list() == [2, 3], (
+        "other problems of the line are told as well"
+    )
 
 
 @pytest.mark.parametrize("value", ["12E5", "E2E", "2E15", "#1", "0x1E+", "00123"])
@@ -189,7 +194,7 @@ def test_thousands_without_decimals_in_a_comma_file_wait_for_a_person(tmp_path: 
     )
 
     assert told(found) == [(3, "E_AMOUNT_GROUPED", "amount")]
-    assert found.lines["line"].to_list() == [2]
+    assert found.readable()["line"].to_list() == [2]
 
 
 @pytest.mark.parametrize(
