@@ -65,7 +65,8 @@ async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> int:
 
     def broken(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
-        end(1)
+        if "socket" not in context:  # too many connections pass; books that cannot be kept do not
+            end(1)
 
     loop.set_exception_handler(broken)
     for number in (signal.SIGTERM, signal.SIGINT):
