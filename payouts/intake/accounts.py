@@ -32,11 +32,24 @@ _SEEN: Final = (
     "phone",
     "network",
 )
-_MADE: Final = ("account", "account_kind", "account_last4", "document", "network", "code")
+_MADE: Final = (
+    "account",
+    "account_kind",
+    "account_last4",
+    "document",
+    "document_kind",
+    "network",
+    "code",
+)
+_KEPT: Final = ("account", "document", "document_kind", "network")
 _BY_PHONE: Final = ("msisdn", "co_wallet")
 _OWN_KEY: Final = ("pix_cpf", "pix_cnpj")
 _NO_ACCOUNT: Final = "none"
-_ON_NETWORK: Final = "crypto_address"
+_PIX: Final = "pix_key"
+_CRYPTO: Final = "crypto_address"
+_IS_OWN_KEY: Final = pl.col("account_kind").is_in(_OWN_KEY) & (
+    pl.col("document") == pl.col("account")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ def with_accounts(lines: pl.DataFrame, own_accounts: frozenset[str]) -> Identifi
 
 def _part(part: pl.DataFrame) -> pl.DataFrame:
     """`line` and the columns `_MADE` of lines that share one rule for their accounts."""
-    absent = [name for name in ("account", "document", "network") if name not in part.columns]
+    absent = [name for name in _KEPT if name not in part.columns]
     part = part.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     name: str | None = part.item(0, "identifier") if part.height else None
     rule = None if name is None else RULES.get(name)
@@ -94,27 +107,37 @@ def _part(part: pl.DataFrame) -> pl.DataFrame:
         )
     else:
         made = identified(rule, part)
-    # A Pix key that is a CPF or CNPJ is its holder's own number (DICT), so no document is guessed.
-    is_holders = pl.col("account_kind").is_in(_OWN_KEY) & pl.col("document").is_null()
-    document = pl.when(is_holders).then(pl.col("account")).otherwise(pl.col("document"))
-    network = pl.col("network")
-    return made.with_columns(
-        document.alias("document"),
-        (read_network(network) if name == _ON_NETWORK else network).alias("network"),
-    ).select("line", *_MADE)
+    if name == _PIX:
+        made = _with_holder(made)
+    if name == _CRYPTO:
+        made = made.with_columns(read_network(pl.col("network")).alias("network"))
+    return made.select("line", *_MADE)
+
+
+def _with_holder(made: pl.DataFrame) -> pl.DataFrame:
+    """Pix lines with the document that a key of CPF or CNPJ is: its holder's own number (DICT)."""
+    kind = pl.col("account_kind")
+    is_blank, is_own = pl.col("document").is_null(), kind.is_in(_OWN_KEY)
+    made = made.with_columns(
+        pl.when(is_blank & is_own).then("account").otherwise("document").alias("document")
+    )
+    own_kind = pl.when(_IS_OWN_KEY).then(kind.str.strip_prefix("pix_"))
+    return made.with_columns(pl.coalesce(own_kind, "document_kind").alias("document_kind"))
 
 
 def _companion(lines: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The lines with one more column read, by a rule that holds for every line."""
     rule = RULES[name]
-    judged = lines.filter(pl.col(rule.column).is_not_null() & pl.col("country").is_not_null())
-    if judged.is_empty():
+    if lines[rule.column].null_count() == lines.height:
         return lines, no_problems()
-    made = identified(rule, judged.select("line", *_SEEN))
-    problems = run(made, [Check(rule.column, pl.col("code"))])
+    wanted = pl.col(rule.column).is_not_null() & pl.col("country").is_not_null()
+    if rule.column == "document":  # a Pix key that is the document has been judged as one
+        wanted &= ~_IS_OWN_KEY.fill_null(value=False)
+    places = lines.select(wanted.arg_true()).to_series()
+    made = identified(rule, lines.select("line", *_SEEN)[places])
     changed = [rule.column, *(["document_kind"] if rule.column == "document" else [])]
-    update = made.select("line", *changed)
-    return lines.update(update, on="line", maintain_order="left"), problems
+    read = [lines[column].scatter(places, made[column]) for column in changed]
+    return lines.with_columns(read), run(made, [Check(rule.column, pl.col("code"))])
 
 
 def _own(lines: pl.DataFrame, own_accounts: frozenset[str]) -> pl.DataFrame:
