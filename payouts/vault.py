@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -87,13 +88,18 @@ class Vault:
 
     def blind_index(self, values: list[str]) -> list[int]:
         """A keyed 64-bit hash of each value as a signed number: equal values, equal numbers."""
-        key, make = self._blind, hashlib.blake2b
-        return [
-            int.from_bytes(make(v.encode(), key=key, digest_size=8).digest(), "big", signed=True)
-            for v in values
-        ]
+        raw = b"".join(self._hashes(values, 8))
+        return [number for (number,) in struct.iter_unpack(">q", raw)]
 
     def fingerprints(self, values: list[str]) -> list[bytes]:
         """A keyed 128-bit hash of each value: what two lines are compared by."""
-        key, make = self._blind, hashlib.blake2b
-        return [make(v.encode(), key=key, digest_size=16).digest() for v in values]
+        return self._hashes(values, 16)
+
+    def _hashes(self, values: list[str], size: int) -> list[bytes]:
+        begun = hashlib.blake2b(key=self._blind, digest_size=size).copy
+        found = []
+        for value in values:
+            hashed = begun()
+            hashed.update(value.encode())
+            found.append(hashed.digest())
+        return found

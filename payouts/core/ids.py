@@ -23,6 +23,7 @@ from payouts.core.errors import UsageError
 
 __all__ = [
     "IDENTITY_BYTES",
+    "identity_frame",
     "identity_message",
     "key_of",
     "public_id",
@@ -62,9 +63,18 @@ def key_of(public: str) -> tuple[str, int]:
     return prefix, key
 
 
+def identity_frame(payer: str, intent: int) -> tuple[str, str]:
+    """What stands before and after a reference in the text that its identity is hashed from.
+
+    NUL separates the parts and is refused in each, so two identities never share a text.
+    """
+    return f"{payer}\0", f"\0{intent}\0v1"
+
+
 def identity_message(payer: str, reference: str, intent: int) -> bytes:
-    """The bytes that the identity of a line is hashed from, unambiguous by a NUL separator."""
-    return b"%b\0%b\0%d\0v1" % (payer.encode(), reference.encode(), intent)
+    """The bytes that the identity of one line is hashed from."""
+    before, after = identity_frame(payer, intent)
+    return f"{before}{reference}{after}".encode()
 
 
 def wire_from_digest(digest: bytes) -> str:

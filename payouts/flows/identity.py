@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from payouts.core.ids import IDENTITY_BYTES, identity_message
+from payouts.core.ids import IDENTITY_BYTES, identity_frame
 
 if TYPE_CHECKING:
     from payouts.vault import Vault
@@ -35,7 +35,11 @@ _CONTENT = [
 """What two lines with one reference must share to be the same payment."""
 
 _BLOCK = 64
-_ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", dtype=np.uint8)
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = np.frombuffer(
+    "".join(f"{a}{b}" for a in _ALPHABET for b in _ALPHABET).encode("ascii"), dtype=np.uint16
+)
+"""Two base-32 digits for each ten bits: half the look-ups of one by one."""
 
 
 class Signer:
@@ -50,13 +54,19 @@ class Signer:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
-    def digest(self, message: bytes) -> bytes:
-        """32 bytes."""
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+    def digests(self, messages: list[bytes], *, prefix: bytes = b"") -> bytes:
+        """The first 20 bytes of the digest of `prefix + message` for each message, end to end."""
+        begun = self._inner.copy()
+        begun.update(prefix)
+        inner_copy, outer_copy = begun.copy, self._outer.copy
+        found = []
+        for message in messages:
+            inner = inner_copy()
+            inner.update(message)
+            outer = outer_copy()
+            outer.update(inner.digest())
+            found.append(outer.digest()[:IDENTITY_BYTES])
+        return b"".join(found)
 
 
 def with_content(lines: pl.DataFrame, vault: Vault) -> pl.DataFrame:
@@ -83,11 +93,10 @@ def with_references(lines: pl.DataFrame, period: str) -> pl.DataFrame:
 
 def with_wires(items: pl.DataFrame, *, signer: Signer, payer: str, intent: int = 1) -> pl.DataFrame:
     """Add `wire` (String, 32 characters) and `wire_prefix` (Int64) from `reference`."""
-    digest = signer.digest
-    raw = b"".join(
-        digest(identity_message(payer, reference, intent))[:IDENTITY_BYTES]
-        for reference in items["reference"].to_list()
-    )
+    before, after = identity_frame(payer, intent)
+    message = pl.concat_str("reference", pl.lit(after)).cast(pl.Binary)
+    messages = items.select(message).to_series().to_list()
+    raw = signer.digests(messages, prefix=before.encode())
     data = np.frombuffer(raw, dtype=np.uint8).reshape(-1, IDENTITY_BYTES)
     prefix = data[:, :8].copy().view(">i8").reshape(-1).astype(np.int64)
     return items.with_columns(
@@ -102,10 +111,10 @@ def _base32(data: np.ndarray) -> list[str]:
     value = np.zeros(groups.shape[:2], dtype=np.uint64)
     for byte in range(5):
         value = (value << np.uint64(8)) | groups[:, :, byte]
-    shifts = np.arange(35, -1, -5, dtype=np.uint64)
-    digits = ((value[:, :, None] >> shifts) & np.uint64(31)).astype(np.intp).reshape(-1, 32)
-    rows = np.empty((len(data), 33), dtype=np.uint8)
+    shifts = np.array([30, 20, 10, 0], dtype=np.uint64)
+    pairs = ((value[:, :, None] >> shifts) & np.uint64(1023)).astype(np.uint16)
+    rows = np.empty((len(data), 34), dtype=np.uint8)
     rows[:, 0] = ord("P")
-    rows[:, 1:32] = _ALPHABET[digits[:, :31]]
-    rows[:, 32] = ord("\n")
-    return rows.tobytes().decode("ascii").split("\n")[:-1]
+    rows[:, 1:33] = _PAIRS[pairs].reshape(-1, 16).view(np.uint8)
+    rows[:, 32] = ord("\n")  # 31 of the 32 digits: 155 bits
+    return rows[:, :33].tobytes().decode("ascii").split("\n")[:-1]
