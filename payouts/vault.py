@@ -9,7 +9,7 @@ row does not open (RELIABILITY §7).
 >>> vault.open(7, sealed), b"secret" in sealed.body
 (b'secret', False)
 >>> vault
-Vault(key_id='98f361')
+Vault(key_id='4f6924')
 """
 
 from __future__ import annotations
