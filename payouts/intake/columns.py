@@ -16,7 +16,7 @@ from payouts.intake.refusal import refused
 from payouts.intake.templates import CARD_DATA, SYNONYMS, TEMPLATES, Template, key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["OWN", "REQUIRED", "Plan", "own_columns", "planned", "recognised"]
 
@@ -67,10 +67,15 @@ class Plan:
         return frozenset(self.sources) | joined | {name for name, _ in self.constants}
 
 
-def recognised(cells: Sequence[str]) -> int:
-    """Count the cells that are a column name of ours or of a template."""
+def recognised(cells: Sequence[str], named: Collection[str] = ()) -> int:
+    """Count the cells that are a column name of ours, of a template or of the pipeline.
+
+    Args:
+        cells: of one line.
+        named: the names that the pipeline maps.
+    """
     keys = {key(cell) for cell in cells}
-    return len(keys & _KNOWN) + len(keys & CARD_DATA)
+    return len(keys & (_KNOWN | CARD_DATA | {key(name) for name in named}))
 
 
 def own_columns(header: Sequence[str]) -> tuple[int, ...]:

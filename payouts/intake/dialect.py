@@ -16,7 +16,7 @@ from payouts.intake.columns import recognised
 from payouts.intake.refusal import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 __all__ = ["DELIMITERS", "Dialect", "cells", "detect"]
 
@@ -55,11 +55,12 @@ class Dialect:
     positional: str = ""
 
 
-def detect(sample: bytes) -> Dialect:
+def detect(sample: bytes, named: Collection[str] = ()) -> Dialect:
     """Find the dialect from the beginning of a text.
 
     Args:
         sample: UTF-8 without byte order mark, long enough for the header line.
+        named: column names that the pipeline knows beside ours.
 
     Raises:
         FileRefusedError: E_FILE_EMPTY, E_FILE_DELIMITER, E_FILE_HEADER_MISSING,
@@ -80,12 +81,12 @@ def detect(sample: bytes) -> Dialect:
     said = _SEP_LINE.fullmatch(numbered[0][1])
     if said and len(numbered) > 1:
         numbered = numbered[1:]
-        delimiter, line, header = said[1], *_header(numbered, quote, said[1])
+        delimiter, line, header = said[1], *_header(numbered, quote, said[1], named)
         return Dialect(delimiter, quote, newline, header, line)
-    delimiter = _delimiter(numbered, quote)
+    delimiter = _delimiter(numbered, quote, named)
     if delimiter is None:
         return _positional(numbered, quote, newline)
-    line, header = _header(numbered, quote, delimiter)
+    line, header = _header(numbered, quote, delimiter, named)
     return Dialect(delimiter, quote, newline, header, line)
 
 
@@ -140,12 +141,14 @@ def _logical_lines(text: str, newline: str, quote: str) -> Iterator[tuple[int, s
         yield begun, record
 
 
-def _delimiter(numbered: Sequence[tuple[int, str]], quote: str) -> str | None:
+def _delimiter(
+    numbered: Sequence[tuple[int, str]], quote: str, named: Collection[str]
+) -> str | None:
     """Choose the delimiter under which the first lines name most of our columns."""
     first = numbered[0][1]
     scores = {
         delimiter: max(
-            recognised(cells(record, delimiter, quote))
+            recognised(cells(record, delimiter, quote), named)
             for _, record in numbered
             if delimiter in record or record is first
         )
@@ -162,14 +165,14 @@ def _delimiter(numbered: Sequence[tuple[int, str]], quote: str) -> str | None:
 
 
 def _header(
-    numbered: Sequence[tuple[int, str]], quote: str, delimiter: str
+    numbered: Sequence[tuple[int, str]], quote: str, delimiter: str, named: Collection[str]
 ) -> tuple[int, tuple[str, ...]]:
     """Give the header's line and cells: the first line that is not blank."""
     line, record = numbered[0]
     names = tuple(cells(record, delimiter, quote))
-    if recognised(names) == 0:
+    if recognised(names, named) == 0:
         for later, other in numbered[1:]:
-            if recognised(cells(other, delimiter, quote)) >= _HEADER_SURE:
+            if recognised(cells(other, delimiter, quote), named) >= _HEADER_SURE:
                 raise refused("E_FILE_HEADER_LATE", value=f"line {later}")
         raise refused("E_FILE_HEADER_MISSING", value=f"it has {len(names)} cells")
     return line, tuple(name.strip() for name in names)

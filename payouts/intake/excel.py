@@ -11,7 +11,7 @@ from payouts.intake.layout import Piece
 from payouts.intake.refusal import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import BinaryIO
 
     from payouts.intake.layout import Layout
@@ -24,7 +24,9 @@ _LOOKED_AT: Final = 10
 _HEADER_SURE: Final = 3
 
 
-def header(file: BinaryIO, limits: FileLimits) -> tuple[str, int, tuple[str, ...]]:
+def header(
+    file: BinaryIO, limits: FileLimits, named: Collection[str] = ()
+) -> tuple[str, int, tuple[str, ...]]:
     """Find the sheet with data and its first row: (part, row number, cells).
 
     Raises:
@@ -49,9 +51,9 @@ def header(file: BinaryIO, limits: FileLimits) -> tuple[str, int, tuple[str, ...
     if width > limits.columns_max:
         raise refused("E_FILE_COLUMNS", value=width, allowed=limits.columns_max)
     names = tuple(head[0].cells.get(i, "").strip() for i in range(width))
-    if recognised(names) == 0:
+    if recognised(names, named) == 0:
         for later in head[1:]:
-            if recognised(tuple(later.cells.values())) >= _HEADER_SURE:
+            if recognised(tuple(later.cells.values()), named) >= _HEADER_SURE:
                 raise refused("E_FILE_HEADER_LATE", value=f"row {later.number}")
         raise refused("E_FILE_HEADER_MISSING", value=f"it has {len(head[0].cells)} cells")
     return part, head[0].number, names

@@ -14,7 +14,7 @@ from payouts.intake.refusal import refused
 from payouts.intake.text import Encoding, Hashed, encoding_of, utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import BinaryIO
 
     from payouts.intake.layout import Piece
@@ -34,9 +34,19 @@ def first_encoding(file: BinaryIO, kind: Kind, said: str | None) -> Encoding:
 
 
 def laid_out(
-    file: BinaryIO, kind: Kind, encoding: Encoding, limits: FileLimits, *, own_columns_ok: bool
+    file: BinaryIO,
+    kind: Kind,
+    encoding: Encoding,
+    limits: FileLimits,
+    *,
+    own_columns_ok: bool,
+    named: Collection[str] = (),
 ) -> Layout:
     """Find how the lines of a file are to be read.
+
+    Args:
+        own_columns_ok: whether the columns of our reject files are read over.
+        named: column names that the pipeline knows beside ours.
 
     Raises:
         FileRefusedError: E_FILE_HEADER_…, E_FILE_COLUMNS, E_FILE_DELIMITER, E_FILE_JSON, … .
@@ -44,7 +54,7 @@ def laid_out(
     numbers: tuple[str, ...] = ()
     part = ""
     if kind == "csv":
-        dialect = detect(_sample(file, encoding, limits))
+        dialect = detect(_sample(file, encoding, limits), named)
     elif kind == "jsonl":
         text = utf8(Hashed(file, limits.block_bytes), encoding, "\n")
         dialect = _written(jsonl.keys(text, limits))
@@ -52,7 +62,7 @@ def laid_out(
         found = parquet.columns(file)
         dialect, numbers = _written(found.names), found.numbers
     else:
-        part, row, names = excel.header(file, limits)
+        part, row, names = excel.header(file, limits, named)
         dialect = _written(names, row)
     if len(dialect.header) > limits.columns_max:
         raise refused("E_FILE_COLUMNS", value=len(dialect.header), allowed=limits.columns_max)

@@ -166,7 +166,12 @@ class _Look:
     def read_as(self, encoding: Encoding, doubt: str = "") -> Survey:
         """Survey the file in one encoding, which the countries must vouch for if in doubt."""
         layout = formats.laid_out(
-            self.file, self.kind, encoding, self.limits, own_columns_ok=self.own_columns_ok
+            self.file,
+            self.kind,
+            encoding,
+            self.limits,
+            own_columns_ok=self.own_columns_ok,
+            named=self.mapping,
         )
         plan = planned(layout.header, mapping=self.mapping, constants=self.constants)
         hashed = Hashed(self.file, self.limits.block_bytes)
