@@ -74,7 +74,7 @@ class SandboxSettings(_Table):
     """The imitation that the sandbox environment talks to."""
 
     speed: float | Literal["instant"] = Field(
-        1.0, description="how fast payments settle: a factor, or instant"
+        10.0, description="how fast payments settle: a factor (1: a second or two), or instant"
     )
     faults: str | None = Field(None, description="a file of fault recipes, relative to the project")
     seed: int | None = Field(None, description="a storm of faults drawn from this seed")
