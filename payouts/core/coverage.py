@@ -126,6 +126,8 @@ class Coverage:
     rows: tuple[CoverageRow, ...]
     _at: dict[tuple[str, str, str], CoverageRow] = field(init=False, repr=False, compare=False)
     _of: dict[str, list[CoverageRow]] = field(init=False, repr=False, compare=False)
+    all_methods: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Every method of the table, payable or not."""
 
     def __post_init__(self) -> None:
         """Index the rows."""
@@ -135,6 +137,7 @@ class Coverage:
         at = {(row.country, row.currency, row.method): row for row in self.rows}
         object.__setattr__(self, "_at", at)
         object.__setattr__(self, "_of", dict(of))
+        object.__setattr__(self, "all_methods", frozenset(row.method for row in self.rows))
 
     def at(self, country: str, currency: str, method: str) -> CoverageRow | None:
         """The row of a combination, in whatever direction; None where there is none."""
@@ -171,8 +174,3 @@ class Coverage:
                 }
             )
         )
-
-    @property
-    def all_methods(self) -> frozenset[str]:
-        """Every method of the table, payable or not."""
-        return frozenset(row.method for row in self.rows)

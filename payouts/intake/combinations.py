@@ -108,8 +108,13 @@ def _decision(made: Combination) -> tuple[object, ...]:
 
 def _findings(decisions: list[Combination]) -> pl.DataFrame:
     rows = [
-        (number, finding.code, finding.column, finding.value[:_VALUE_MAX], finding.allowed)
+        (number, finding.code, finding.column, _shown(finding.value), finding.allowed)
         for number, made in enumerate(decisions)
         for finding in made.findings
     ]
     return pl.DataFrame(rows, schema=_FINDING, orient="row")
+
+
+def _shown(word: str) -> str:
+    """A word as a message may show it: not too long, and nothing invisible in it."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in word[:_VALUE_MAX])

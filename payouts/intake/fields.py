@@ -240,7 +240,11 @@ def _spelling(column: str) -> list[Check]:
     lost = text.str.contains(r"\p{L}") & ~readable
     return [
         Check(column, _when(lost, f"E_{column.upper()}_SCRIPT")),
-        Check(column, _when(readable & (text != sent), f"W_{column.upper()}_TRANSLITERATED"), sent),
+        Check(
+            column,
+            _when(readable & (text != sent), f"W_{column.upper()}_TRANSLITERATED"),
+            sent.str.head(_NAME_MAX),
+        ),
     ]
 
 
