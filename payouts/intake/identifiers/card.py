@@ -26,6 +26,7 @@ _TOKEN = r"^@?[A-Za-z][A-Za-z0-9]{0,15}[_-][A-Za-z0-9_-]{6,128}$"  # noqa: S105 
 _UUID = r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _OPAQUE = r"^@?[0-9A-Za-z]{16,64}$"  # a vault's own, 32 letters and digits
 _WITH_LAST4 = r"^(\S+?)[\s:|/*•…]+(?:(?i:visa|mastercard|mc|amex|elo|hipercard|maestro)[\s:|/*•…]+)?[xX*•…]*([0-9]{4})$"
+_BEHIND = r"[\s:|/*•…]+(?:[A-Za-z]+[\s:|/*•…]+)?[xX*•…]*[0-9]{4}$"
 _NUMBER = r"^[0-9]{12,19}$"
 # The first digits of the card schemes (Mastercard 2, Amex, Diners and JCB 3, Visa 4, Mastercard 5,
 # UnionPay and Maestro 6), and no other digit in the text: one hexadecimal token in five hundred
@@ -40,7 +41,7 @@ def normalised(account: pl.Expr) -> pl.Expr:
     return staged(
         {"account": account},
         {
-            "token": pl.col("account").str.extract(_WITH_LAST4, 1),
+            "token": _split(pl.col("account")).str.extract(_WITH_LAST4, 1),
             "bare": text.without(pl.col("account"), r"\-"),
         },
         {
@@ -55,7 +56,7 @@ def normalised(account: pl.Expr) -> pl.Expr:
 
 def last4(account: pl.Expr, written: pl.Expr) -> pl.Expr:
     """The card's last four digits where the file has them behind the token, else the token's."""
-    return pl.coalesce(written.str.extract(_WITH_LAST4, 2), text.last4(account))
+    return pl.coalesce(_split(written).str.extract(_WITH_LAST4, 2), text.last4(account))
 
 
 def is_number(account: pl.Expr) -> pl.Expr:
@@ -90,6 +91,11 @@ def problem(account: pl.Expr) -> pl.Expr:
         .when(~is_token)
         .then(pl.lit("E_CARD_TOKEN_FORMAT"))
     )
+
+
+def _split(written: pl.Expr) -> pl.Expr:
+    """The texts that have something behind the token, null for the others."""
+    return pl.when(written.str.contains(_BEHIND)).then(written)
 
 
 def _judge(table: Bytes) -> Index:

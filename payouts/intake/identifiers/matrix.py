@@ -62,17 +62,19 @@ def judged(account: pl.Expr, width: int, judge: Judge, codes: Sequence[str | Non
     Returns:
         String; null where the text is null, whatever the judge says.
     """
-    names = pl.Series(codes, dtype=pl.String)
+    names = pl.Series([*codes, None], dtype=pl.String)
 
     def apply(series: pl.Series) -> pl.Series:
-        index = np.zeros(len(series), np.uint8)
-        for start in range(0, len(series), _BLOCK):
-            block = series.slice(start, _BLOCK)
+        texts = series.drop_nulls()
+        index = np.zeros(len(texts), np.uint32)
+        for start in range(0, len(texts), _BLOCK):
+            block = texts.slice(start, _BLOCK)
             index[start : start + _BLOCK] = judge(byte_table(block, width))
-        verdicts = names.gather(pl.Series(index, dtype=pl.UInt8).cast(pl.UInt32))
-        if series.null_count():
-            verdicts = verdicts.zip_with(series.is_not_null(), pl.Series([None], dtype=pl.String))
-        return verdicts.alias(series.name)
+        if len(texts) == len(series):
+            return names.gather(pl.Series(series.name, index)).alias(series.name)
+        places = np.full(len(series), len(codes), np.uint32)  # behind the codes stands a null
+        places[series.is_not_null().to_numpy()] = index
+        return names.gather(pl.Series(places)).alias(series.name)
 
     return account.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
 

@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from payouts.intake.identifiers import text
-from payouts.intake.identifiers.staged import by_value
+from payouts.intake.identifiers.staged import by_value, staged
 
 __all__ = ["OPERATORS", "network_problem", "normalised", "problem"]
 
@@ -129,26 +129,33 @@ def _canonical(region: str) -> pl.Expr:
     number, plan = pl.col("account"), _plan(region)
     if plan is None:
         return number
-    length = number.str.len_bytes()
-    is_abroad = number.str.contains(r"^(?:\+|00)")
-    bare = number.str.replace(r"^(?:\+|00)", "")
-    lengths = list(plan.lengths)
     code, trunk = len(plan.code), len(plan.trunk)
-    is_coded = bare.str.starts_with(plan.code) & (
-        is_abroad | (length - code).is_in(lengths) | (length - code - trunk).is_in(lengths)
-    )
-    national = pl.when(is_coded).then(bare.str.slice(code)).otherwise(number)
-    size = national.str.len_bytes()
-    if trunk:
-        has_trunk = national.str.starts_with(plan.trunk) & (size - trunk).is_in(lengths)
-        national = pl.when(has_trunk).then(national.str.slice(trunk)).otherwise(national)
-    fits = national.str.len_bytes().is_in(lengths) & ~national.str.contains(r"^(?:\+|00)")
-    return (
-        pl.when(is_coded | (fits & ~is_abroad))
-        .then(plan.code + national)
-        .when(is_abroad)
-        .then("+" + bare)
-        .otherwise(number)
+    bare, national, rest = pl.col("bare"), pl.col("national"), pl.col("rest")
+    is_abroad, is_coded = pl.col("is_abroad"), pl.col("is_coded")
+
+    def fits(text_: pl.Expr, beyond: int) -> pl.Expr:
+        return text_.str.len_bytes().is_in([length + beyond for length in plan.lengths])
+
+    has_trunk = national.str.starts_with(plan.trunk) & fits(national, trunk)
+    return staged(
+        {"number": number},
+        {
+            "is_abroad": pl.col("number").str.contains(r"^(?:\+|00)"),
+            "bare": pl.col("number").str.replace(r"^(?:\+|00)", ""),
+        },
+        {
+            "is_coded": bare.str.starts_with(plan.code)
+            & (is_abroad | fits(pl.col("number"), code) | fits(pl.col("number"), code + trunk))
+        },
+        {"national": pl.when(is_coded).then(bare.str.slice(code)).otherwise(pl.col("number"))},
+        {"rest": pl.when(has_trunk).then(national.str.slice(trunk)).otherwise(national)},
+        {
+            "answer": pl.when(is_coded | (fits(rest, 0) & ~is_abroad))
+            .then(plan.code + rest)
+            .when(is_abroad)
+            .then("+" + bare)
+            .otherwise(pl.col("number"))
+        },
     )
 
 

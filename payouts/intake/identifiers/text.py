@@ -11,7 +11,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["compact", "is_damaged", "last4", "lower", "masked", "upper", "without"]
 
@@ -35,12 +40,12 @@ def without(account: pl.Expr, characters: str) -> pl.Expr:
 
 def upper(account: pl.Expr) -> pl.Expr:
     """Upper-case ASCII text; other text stays, since a dotless i would become an `I`."""
-    return pl.when(_is_ascii(account)).then(account.str.to_uppercase()).otherwise(account)
+    return _ascii_only(account, lambda text: text.str.to_uppercase())
 
 
 def lower(account: pl.Expr) -> pl.Expr:
     """Lower-case ASCII text; other text stays, since `K` (Kelvin) would become a `k`."""
-    return pl.when(_is_ascii(account)).then(account.str.to_lowercase()).otherwise(account)
+    return _ascii_only(account, lambda text: text.str.to_lowercase())
 
 
 def is_damaged(account: pl.Expr) -> pl.Expr:
@@ -62,5 +67,11 @@ def masked(account: pl.Expr) -> pl.Expr:
     return pl.lit("…") + last4(account)
 
 
-def _is_ascii(account: pl.Expr) -> pl.Expr:
-    return account.str.len_bytes() == account.str.len_chars()
+def _ascii_only(account: pl.Expr, change: Callable[[pl.Series], pl.Series]) -> pl.Expr:
+    """The change where a text is ASCII; `account` itself is computed once."""
+
+    def apply(series: pl.Series) -> pl.Series:
+        is_ascii = series.str.len_bytes() == series.str.len_chars()
+        return change(series) if is_ascii.all() else change(series).zip_with(is_ascii, series)
+
+    return account.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
