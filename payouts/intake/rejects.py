@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from payouts.core.errors import InvariantError
 from payouts.core.problems import KINDS
 from payouts.intake.columns import OWN
 from payouts.intake.output import Delimited, neutralised, whole_file
@@ -40,6 +41,7 @@ def write_rejects(survey: Survey, problems: pl.DataFrame, path: Path) -> int:
         How many lines were written.
 
     Raises:
+        InvariantError: a problem names a line that the file does not have.
         FileRefusedError: E_FILE_CHANGED when the file is no longer the one that was surveyed.
     """
     reasons = told(problems)
@@ -57,6 +59,8 @@ def write_rejects(survey: Survey, problems: pl.DataFrame, path: Path) -> int:
                 found = original.join(near, on="line", how="inner", maintain_order="left")
                 out.rows(found.select(*survey.header, pl.col("line").cast(pl.String), *own))
                 count += found.height
+        if count != reasons.height:
+            raise InvariantError(f"{reasons.height} lines were rejected, {count} are in the file")
     return count
 
 
