@@ -21,7 +21,7 @@ import polars as pl
 from payouts.intake.identifiers import text
 from payouts.intake.identifiers.staged import by_value, staged
 
-__all__ = ["OPERATORS", "network_problem", "normalised", "problem"]
+__all__ = ["OPERATORS", "network_problem", "normalised", "problem", "shape"]
 
 OPERATORS: Final[dict[str, dict[str, str]]] = {
     "BF": {"moov": "0[1-3]|5[0-3]|6[0-3]|7[0-3]", "orange": "0[4-7]|4|5[4-7]|6[4-7]|7[4-7]"},
@@ -123,6 +123,16 @@ def network_problem(account: pl.Expr, country: pl.Expr, network: pl.Expr) -> pl.
     """`W_MSISDN_NETWORK` where the stated operator is not the one the number was given to."""
     columns = {"account": account, "country": country, "network": network}
     return by_value(columns, "country", _network_code)
+
+
+def shape(region: str) -> str:
+    """The national mobile numbers of a country as a regular expression.
+
+    >>> re.fullmatch(shape("CI"), "0707123456") is not None
+    True
+    """
+    plan = _plan(region)
+    return _NEVER if plan is None else f"^(?:{plan.mobile})$"
 
 
 def _canonical(region: str) -> pl.Expr:

@@ -152,9 +152,7 @@ def _is_email(key: pl.Expr) -> pl.Expr:
 
 def _is_mobile(national: pl.Expr) -> pl.Expr:
     """True for a national Brazilian mobile number: area code, 9, eight digits."""
-    return national.str.contains(_BARE_MOBILE) & (
-        msisdn.problem("55" + national, _BRAZIL).is_null()
-    )
+    return national.str.contains(_BARE_MOBILE) & national.str.contains(msisdn.shape("BR"))
 
 
 def _named(stated: pl.Expr) -> pl.Expr:
