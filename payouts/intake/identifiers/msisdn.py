@@ -174,6 +174,8 @@ def _code(region: str) -> pl.Expr:
     if plan is None:
         return pl.when(number.is_not_null()).then(pl.lit("W_MSISDN_UNCHECKED"))
     old, old_code = _OLD.get(region, (_NEVER, ""))
+    # A trunk prefix that is still there belongs to a number with a digit too few.
+    cut = number.str.starts_with(plan.code + (plan.trunk or _NEVER))
     sizes = [len(plan.code) + length for length in plan.lengths]
     return (
         pl.when(number.str.contains(f"^{plan.code}(?:{plan.mobile})$"))
@@ -184,7 +186,7 @@ def _code(region: str) -> pl.Expr:
         .then(pl.lit("E_MSISDN_COUNTRY"))
         .when(~number.str.contains(r"^[0-9]+$"))
         .then(pl.lit("E_MSISDN_FORMAT"))
-        .when(~number.str.starts_with(plan.code) | ~number.str.len_bytes().is_in(sizes))
+        .when(~number.str.starts_with(plan.code) | ~number.str.len_bytes().is_in(sizes) | cut)
         .then(pl.lit("E_MSISDN_LENGTH"))
         .when(number.is_not_null())
         .then(pl.lit("E_MSISDN_NOT_MOBILE"))

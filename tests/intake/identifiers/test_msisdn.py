@@ -103,7 +103,7 @@ def test_every_way_of_writing_a_number_is_read_as_one(
         ("+52 55 1234 5678", "MX", None),
         ("0712345678", "KE", None),
         ("0202345678", "KE", "E_MSISDN_NOT_MOBILE"),
-        ("071234567", "KE", "E_MSISDN_NOT_MOBILE"),
+        ("071234567", "KE", "E_MSISDN_LENGTH"),
         ("07123456789", "KE", "E_MSISDN_LENGTH"),
         ("+256772123456", "KE", "E_MSISDN_COUNTRY"),
         ("00256772123456", "KE", "E_MSISDN_COUNTRY"),
