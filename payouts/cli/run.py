@@ -248,15 +248,15 @@ def _shown(path: Path) -> str:
 
 
 def _planned(parts: Parts, given: _Given, result: LoadResult, *, as_json: bool) -> Exit:
-    from payouts.cli.summary import PlanWords, run_command  # noqa: PLC0415  bodies import lazily
+    from payouts.cli.summary import PlanWords  # noqa: PLC0415  bodies import what they need
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
 
     words = PlanWords(given.file, result)
     known = public_id("run", result.run_id) if result.known else None
     code = _plan_ending(result)
     if as_json:
-        document = words.document(known_run=known, sha256=given.survey.sha256, exit_code=int(code))
-        frame.document("plan", document)
+        more = {"known_run": known, "sha256": given.survey.sha256, "exit_code": int(code)}
+        frame.document("plan", words.document() | more)
         return code
     frame.told(f"Plan of {given.file.name} · {parts.settings.environment} · nothing was moved")
     if known is not None:
@@ -268,7 +268,7 @@ def _planned(parts: Parts, given: _Given, result: LoadResult, *, as_json: bool) 
     if code is Exit.REFUSED:
         frame.told("Every line is rejected: a run would refuse the file.")
     else:
-        frame.next_step(run_command(given.file))
+        frame.next_step(words.next())
     return code
 
 
@@ -375,19 +375,23 @@ def _told(
         about = queries.run(unit, result.run_id)
         failures = progress.failures(unit, result.run_id)
     if about is None:
-        raise InvariantError(f"run {result.run_id} cannot be read")
-    code = summary.ending(standing, about.counts, stopped=stopped)
+        raise InvariantError(f"{name} cannot be read")
     written = None if stopped else _written(parts, given, result)
-    files = written.files if written else []
+    agrees = written is None or written.report.proof.agrees
+    code = summary.ending(standing, about.counts, stopped=stopped, agrees=agrees)
+    files = [_shown(file) for file in written.files] if written else []
     rejects = Path(_shown(written.rejects)) if written and written.rejects else None
-    step, why = summary.next_for(standing, given.file, name, rejects, about.counts)
+    step, why = summary.next_for(standing, about, file=given.file, run_name=name, rejects=rejects)
     if as_json:
-        body = summary.run_document(about, standing, failures, [str(file) for file in files])
-        frame.document("run", {"run": name, **body, "next": step, "exit_code": int(code)})
+        body = summary.run_document(about, standing, failures, files)
+        more = {"agrees": agrees, "stopped": stopped, "next": step, "exit_code": int(code)}
+        frame.document("run", {"run": name, **body, **more})
         return code
     title = f"{name} · {about.source_name} · {parts.settings.environment}"
-    frame.told(f"{title} · database {parts.database_id}")
-    for line in summary.run_lines(about, standing, failures, [_shown(file) for file in files]):
+    frame.told(f"{frame.clean(title)} · database {parts.database_id}")
+    for line in summary.run_lines(
+        about, standing, failures, opened=result.opened, agrees=agrees, files=files
+    ):
         frame.told(line)
     if stopped:
         frame.told("Stopped by you: nothing is lost, and nobody is paid twice.")

@@ -6,6 +6,7 @@ Everything here turns values into lines of text or into JSON values; nothing rea
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from payouts.cli import frame
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PlanWords",
+    "ProblemRow",
     "ending",
     "expected_s",
     "funded",
     "lines_counted",
     "money_of",
     "next_for",
+    "opening",
     "problem_rows",
     "run_command",
     "run_document",
@@ -40,15 +43,31 @@ __all__ = [
 
 _OUTCOMES = ("accepted", "rejected", "conflict", "quarantined", "duplicate")
 _REFUSED = ("rejected", "conflict", "quarantined")
+_REPEATED = {
+    "duplicate": "paid already or once in this file",
+    "conflict": "same reference, other payment",
+    "quarantined": "equal lines without a reference",
+}
 _FIRST_LINES = 5
+_MEANING_MAX = 100
+_REASONS_MAX = 5
 _CURRENCIES_MAX = 6
 _REQUEST_S = 0.25
 """What one request is reckoned with; both imitations and the published pages are near it."""
 
 
-def ending(standing: Standing, counts: Mapping[str, int], *, stopped: bool = False) -> Exit:
-    """The exit code of a run that is left alone now."""
-    codes = [Exit.INTERRUPTED] if stopped else []
+def ending(
+    standing: Standing, counts: Mapping[str, int], *, stopped: bool = False, agrees: bool = True
+) -> Exit:
+    """The exit code of a run that is left alone now.
+
+    Args:
+        stopped: a person stopped it.
+        agrees: file, items and ledger agree; that they do not can only be our fault.
+    """
+    codes = [
+        code for code, holds in ((Exit.FAULT, not agrees), (Exit.INTERRUPTED, stopped)) if holds
+    ]
     if standing.waits or not standing.rests:
         codes.append(Exit.WAITING)
     if standing.unpaid or any(counts.get(outcome) for outcome in _REFUSED):
@@ -62,15 +81,38 @@ def lines_counted(total: int, counts: Mapping[str, int]) -> str:
     return f"{frame.count(total, 'line')} = {' + '.join(parts) or 'nothing'}"
 
 
-def money_of(amounts: Mapping[str, int]) -> str:
-    """Amounts of many currencies in one line, in the order of their codes."""
+def money_of(amounts: Mapping[str, int], *, most: int | None = _CURRENCIES_MAX) -> str:
+    """Amounts of many currencies in one line, in the order of their codes.
+
+    >>> money_of({"USD": 1200, "EUR": 5}), money_of({"USD": 1200, "EUR": 5}, most=1)
+    ('0.05 EUR · 12.00 USD', '0.05 EUR · 1 more')
+    """
     shown = [frame.money(minor, currency) for currency, minor in sorted(amounts.items()) if minor]
-    more = len(shown) - _CURRENCIES_MAX
-    return " · ".join(shown[:_CURRENCIES_MAX]) + (f" · {more} more" if more > 0 else "")
+    more = len(shown) - (most or len(shown))
+    return " · ".join(shown[:most]) + (f" · {more} more" if more > 0 else "")
 
 
-def problem_rows(problems: pl.DataFrame) -> list[tuple[str, int, str, str]]:
-    """Codes with how many lines have them, the first of these, and what the code means.
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """One problem code of a file: how many lines have it, the first of them, what it means."""
+
+    code: str
+    lines: int
+    first: tuple[int, ...]
+    meaning: str
+
+    @property
+    def where(self) -> str:
+        """The first lines as text."""
+        return _places(self.first, self.lines)
+
+
+def _places(first: Sequence[int], number: int) -> str:
+    return ", ".join(f"{line:,}" for line in first) + (" …" if number > len(first) else "")
+
+
+def problem_rows(problems: pl.DataFrame) -> list[ProblemRow]:
+    """The codes of a file, the most frequent first; the meaning speaks of the first line.
 
     Args:
         problems: PROBLEMS frame (line, code, column, value, allowed).
@@ -80,18 +122,20 @@ def problem_rows(problems: pl.DataFrame) -> list[tuple[str, int, str, str]]:
     from payouts.core.problems import KINDS  # noqa: PLC0415  the same
 
     grouped = (
-        problems.group_by("code")
-        .agg(pl.col("line").unique().sort(), pl.first("value", "allowed"))
-        .with_columns(lines=pl.col("line").list.len())
+        problems.sort("line", maintain_order=True)
+        .group_by("code")
+        .agg(
+            pl.col("line").n_unique().alias("lines"),
+            pl.col("line").unique().sort().head(_FIRST_LINES).alias("first"),
+            pl.first("value", "allowed"),
+        )
         .sort("lines", "code", descending=[True, False])
     )
     rows = []
-    for code, lines, value, allowed, number in grouped.iter_rows():
-        first = ", ".join(f"{line:,}" for line in lines[:_FIRST_LINES])
-        where = first + (" …" if number > _FIRST_LINES else "")
+    for code, lines, first, value, allowed in grouped.iter_rows():
         kind = KINDS.get(code)
         words = kind.message.format(value=value or "", allowed=allowed or "") if kind else ""
-        rows.append((code, number, where, words))
+        rows.append(ProblemRow(code, lines, tuple(first), words))
     return rows
 
 
@@ -99,9 +143,19 @@ def funded(result: LoadResult) -> str:
     """Whether the money is there, and what the sandbox opened with."""
     if result.short:
         return f"lacks {money_of(result.short)}"
-    if result.opened:
-        return f"opens with {money_of(result.opened)} (sandbox)"
-    return "enough"
+    return opening(result.opened) if result.opened else "enough"
+
+
+def opening(opened: Mapping[str, int]) -> str:
+    """The sandbox's stated opening transfers: the same number of each currency."""
+    first, *others = sorted(opened)
+    much = f" and as much of {', '.join(others)}" if others else ""
+    return f"the sandbox opens it with {frame.money(opened[first], first)}{much}"
+
+
+def _short(words: str) -> str:
+    """At most so long that a table stays one; `payouts explain CODE` says all."""
+    return words if len(words) <= _MEANING_MAX else words[: _MEANING_MAX - 1] + "…"
 
 
 def expected_s(
@@ -159,15 +213,17 @@ def waiting(standing: Standing) -> list[str]:
 
 
 def next_for(
-    standing: Standing, file: Path, run_name: str, rejects: Path | None, counts: Mapping[str, int]
+    standing: Standing, about: RunRow, *, file: Path, run_name: str, rejects: Path | None
 ) -> tuple[str, str]:
     """The next command and why."""
+    counts, pipeline = about.counts, about.pipeline
     if standing.waits and standing.rests:
         return _next_for_wait(standing.waits[0], file, run_name)
     if not standing.rests:
         return run_command(file), "goes on"
     if rejects is not None:
-        return run_command(rejects), "after you repaired its lines"
+        named = () if pipeline == "disbursement" else ("--pipeline", pipeline)
+        return run_command(rejects, *named), "after you repaired its lines"
     if standing.states.get(State.FAILED):
         return f"payouts items {run_name} --state failed", "shows why, one by one"
     if any(counts.get(outcome) for outcome in _REFUSED):
@@ -196,29 +252,56 @@ def run_lines(
     about: RunRow,
     standing: Standing,
     failures: Sequence[tuple[str, int]],
+    *,
+    opened: Mapping[str, int],
+    agrees: bool,
     files: Sequence[str],
 ) -> list[str]:
-    """The summary of a run, without its first and its last line."""
-    paid = {
-        currency: of.get(State.SETTLED, 0) + of.get(State.RECONCILED, 0)
-        for currency, of in standing.amounts.items()
-    }
-    lines = [f"Lines    {lines_counted(about.lines_read, about.counts)}"]
+    """The summary of a run, without its first and its last line.
+
+    Args:
+        failures: codes and how many items have them; what follows a colon is left out.
+        opened: what the sandbox booked into the funding account for this run.
+        agrees: file, items and ledger agree.
+        files: names of the report's files, the first is the page.
+    """
+    proof = "file, items and ledger agree" if agrees else "file, items and ledger DISAGREE"
+    counted = lines_counted(about.lines_read, about.counts)
+    lines = [f"Lines    {counted}" + (f"; {proof}" if files else "")]
     if standing.items:
         share = f"{standing.paid:,} of {frame.count(standing.items, 'item')}"
-        money = money_of(paid)
+        money = money_of(_paid(standing))
         lines.append(f"Paid     {share}" + (f" · {money}" if money else ""))
     if failures:
-        reasons = ", ".join(f"{code} {count:,}" for code, count in failures)
-        lines.append(f"Failed   {sum(count for _, count in failures):,}: {reasons}")
+        lines.append(f"Failed   {sum(count for _, count in failures):,}: {_reasons(failures)}")
     if not standing.rests:
         open_states = [f"{count:,} {state}" for state, count in standing.states.items()]
         lines.append(f"Now      {' · '.join(open_states)}")
     lines += [f"Waits    {words}" for words in waiting(standing)]
-    lines += [
-        f"Files    {name}" if place == 0 else f"         {name}" for place, name in enumerate(files)
-    ]
+    if opened:
+        lines.append(f"Funding  {opening(opened)}")
+    if files:
+        lines.append(f"Report   {files[0]} and {len(files) - 1} files beside it")
     return lines
+
+
+def _paid(standing: Standing) -> dict[str, int]:
+    return {
+        currency: of.get(State.SETTLED, 0) + of.get(State.RECONCILED, 0)
+        for currency, of in standing.amounts.items()
+    }
+
+
+def _reasons(failures: Sequence[tuple[str, int]]) -> str:
+    """`account_closed 2, name_mismatch 1`: codes without the words that follow them."""
+    counted: dict[str, int] = {}
+    for code, count in failures:
+        word = code.partition(":")[0]
+        counted[word] = counted.get(word, 0) + count
+    ranked = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{word} {count:,}" for word, count in ranked[:_REASONS_MAX]]
+    more = len(ranked) - _REASONS_MAX
+    return ", ".join(shown) + (f", {more} more" if more > 0 else "")
 
 
 def run_document(
@@ -255,72 +338,95 @@ class PlanWords:
     def __init__(self, file: Path, result: LoadResult) -> None:
         self.file, self.result = file, result
 
+    @property
+    def items(self) -> int:
+        """Payouts that would be made."""
+        return int(self.result.routes["items"].sum()) if self.result.batches else 0
+
     def lines(self, policy: str, expected: float) -> list[str]:
         """The whole plan for people."""
         result = self.result
         shown = [f"Lines     {lines_counted(result.lines, result.counts)}"]
+        shown += self._repeated()
         shown += self._problems("E_", "Rejected")
         shown += self._problems("W_", "Warnings")
+        if not self.items:
+            return shown
         shown += self._routes()
-        shown.append(
-            f"Batches   {result.batches:,} with {frame.count(self._items(), 'item')},"
-            f" {money_of(result.totals) or 'no money'}"
-        )
+        batches = frame.count(result.batches, "batch", "batches")
+        shown.append(f"Batches   {batches} with {frame.count(self.items, 'item')}")
+        shown.append(f"Total     {money_of(result.totals, most=None)}")
         shown.append(f"Funding   {funded(result)}")
         shown.append(f"Approval  {'by policy' if policy == 'auto' else 'a person approves'}")
         shown += [f"Held      {reason}: {detail}" for reason, detail in result.holds]
         shown.append(f"Expected  sent and looked at once in about {_duration(expected)}")
         return shown
 
-    def _items(self) -> int:
-        return int(self.result.routes["items"].sum()) if self.result.routes.height else 0
+    def next(self) -> str:
+        """The command that would make it so."""
+        holds = {reason for reason, _ in self.result.holds}
+        options = [
+            option
+            for reason, option in (("rejects", "--skip-invalid"), ("lookalike", "--yes"))
+            if reason in holds
+        ]
+        return run_command(self.file, *options)
+
+    def _repeated(self) -> list[str]:
+        """Lines that are not paid for what stands beside them."""
+        shown = []
+        for outcome, words in _REPEATED.items():
+            lines = self.result.outcomes.filter(outcome=outcome)["line"].sort()
+            if lines.len():
+                where = _places(lines.head(_FIRST_LINES).to_list(), lines.len())
+                shown.append(f"          {outcome} ({words}): {where}")
+        return shown
 
     def _problems(self, kind: str, title: str) -> list[str]:
         import polars as pl  # noqa: PLC0415  bodies import what they need
 
-        problems = self.result.problems
+        problems = self.result.problems.filter(pl.col("code").str.starts_with(kind))
         if problems.is_empty():
             return []
-        rows = problem_rows(problems.filter(pl.col("code").str.starts_with(kind)))
-        if not rows:
-            return []
-        table = frame.table(("code", "lines", "first", "meaning"), rows, right=[1], indent="  ")
-        return [title, *table]
+        rows = [
+            (row.code, f"{row.lines:,}", row.where, _short(row.meaning))
+            for row in problem_rows(problems)
+        ]
+        headers = ("code", "lines", "which", "meaning, of the first")
+        return [title, *frame.table(headers, rows, right=[1], indent="  ")]
 
     def _routes(self) -> list[str]:
-        routes = self.result.routes
-        if routes.is_empty():
-            return []
+        routes = self.result.routes.sort("currency", "provider", "method")
         rows = [
             (provider, method, f"{items:,}", frame.money(minor, currency))
             for provider, method, currency, items, minor in routes.select(
                 "provider", "method", "currency", "items", "amount_minor"
             ).iter_rows()
         ]
-        table = frame.table(
-            ("provider", "method", "items", "amount"), rows, right=[2, 3], indent="  "
-        )
-        return ["Payouts", *table]
+        headers = ("provider", "method", "items", "amount")
+        return ["Payouts", *frame.table(headers, rows, right=[2, 3], indent="  ")]
 
-    def document(self, **more: object) -> dict[str, Any]:
-        """The plan for programs."""
+    def document(self) -> dict[str, Any]:
+        """The plan for programs; amounts are minor units."""
         result = self.result
+        problems = problem_rows(result.problems) if result.problems.height else []
         return {
             "file": str(self.file),
-            "known_run": more.pop("known_run", None),
             "lines": result.lines,
             "counts": result.counts,
             "totals_minor": result.totals,
             "batches": result.batches,
-            "items": self._items(),
+            "items": self.items,
             "routes": result.routes.to_dicts(),
             "problems": [
-                {"code": code, "lines": number, "first": where, "meaning": words}
-                for code, number, where, words in (
-                    problem_rows(result.problems) if result.problems.height else []
-                )
+                {
+                    "code": row.code,
+                    "lines": row.lines,
+                    "first_lines": list(row.first),
+                    "meaning": row.meaning,
+                }
+                for row in problems
             ],
             "short_minor": result.short,
             "holds": [{"reason": reason, "detail": detail} for reason, detail in result.holds],
-            **more,
         }
