@@ -20,7 +20,7 @@ from payouts.core.currencies import CURRENCIES
 from payouts.core.errors import FileRefusedError, InvariantError
 from payouts.core.problems import KINDS
 from payouts.flows import fund
-from payouts.flows.aggregate import aggregate
+from payouts.flows.aggregate import aggregate, beyond, require_sums, unbounded
 from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
 from payouts.intake.amounts import with_minor
@@ -203,6 +203,9 @@ class _Loader:
         self.unit, self.probe = unit, probe
         self.survey, self.order = survey, order
         self.rules = replace(rules, has_reference=survey.has_reference)
+        self.bounds = rules.coverage
+        if order.aggregated:
+            self.rules = replace(self.rules, coverage=unbounded(rules.coverage))
         self.payer_id, self.encoders, self.batch_max = payer_id, encoders, batch_max
         self.signer, self.vault = signer, vault
         self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id))
@@ -339,16 +342,48 @@ class _Loader:
         if self.order.aggregated:
             self.rest = lines
             if last:
-                items, members = aggregate(lines)
-                self._place(items, lines, members)
+                self._place_sums(lines)
             return
         chosen, self.rest = cut(lines, self.batch_max, last=last)
         if chosen.height:
             self._place_cut(chosen, chosen.select("line_id", "reference"), chosen)
 
-    def _place(self, items: pl.DataFrame, lines: pl.DataFrame, members: pl.DataFrame) -> None:
-        chosen, _ = cut(items, self.batch_max, last=True)
-        self._place_cut(chosen, members, lines)
+    def _place_sums(self, lines: pl.DataFrame) -> None:
+        """Sum the accepted lines; where a sum may not be paid, all its lines are rejected."""
+        summed = aggregate(lines)
+        problems = beyond(summed, lines, self.bounds)
+        if problems.height:
+            self._reject(lines.join(problems.select("line", "code"), on="line"), problems)
+            lines = lines.join(problems, on="line", how="anti", maintain_order="left")
+            summed = aggregate(lines)
+        if lines.height:
+            items = summed.items.cast({"amount_minor": pl.Int64})
+            chosen, _ = cut(items, self.batch_max, last=True)
+            self._place_cut(chosen, summed.members, lines)
+
+    def _reject(self, lines: pl.DataFrame, problems: pl.DataFrame) -> None:
+        """Reject lines that were good one by one; they have a `code`."""
+        rejected = pl.lit("rejected").alias("outcome")
+        self.problems.append(problems)
+        self.outcomes.append(lines.select("line", rejected))
+        self.amounts.append(lines.select(rejected, "currency", "amount_minor"))
+        self.counts["rejected"] += lines.height
+        bulk.copy(
+            self.unit,
+            "line",
+            lines.select(
+                pl.col("line_id").alias("id"),
+                pl.lit(self.run_id).alias("run_id"),
+                pl.col("line").alias("number"),
+                rejected,
+                pl.lit(self.payer_id).alias("payer_id"),
+                "reference",
+                "amount_minor",
+                "currency",
+                "content",
+                pl.col("code").alias("codes"),
+            ),
+        )
 
     def _place_cut(self, chosen: pl.DataFrame, members: pl.DataFrame, lines: pl.DataFrame) -> None:
         """Give keys, write items, batches and sealed payloads, then the accepted lines."""
@@ -388,11 +423,12 @@ class _Loader:
 
     def _encoded(self, items: pl.DataFrame) -> pl.DataFrame:
         """Add `body`: the bytes that will be sent, by the connector of each provider."""
-        parts = [
-            part.with_columns(body=self.encoders[str(provider)].encode(part))
-            for (provider,), part in items.group_by("provider", maintain_order=True)
+        shown = items.with_columns(reference="note") if "note" in items.columns else items
+        bodies = [
+            part.select("item_id", body=self.encoders[str(provider)].encode(part))
+            for (provider,), part in shown.group_by("provider", maintain_order=True)
         ]
-        return pl.concat(parts).sort("item_id")
+        return items.join(pl.concat(bodies), on="item_id", maintain_order="left")
 
     def _batches(self, items: pl.DataFrame) -> None:
         batches = items.group_by("batch_id", maintain_order=True).agg(
@@ -463,6 +499,8 @@ class _Loader:
             items["amount_minor"].sum()
         ):
             raise InvariantError("the accepted lines and their items do not add up")
+        if self.order.aggregated:
+            require_sums(items.select("item_id", "amount_minor", "lines"), rows)
         self.counts["accepted"] += rows.height
         for currency, amount in rows.group_by("currency").agg(pl.col("amount_minor").sum()).rows():
             self.totals[currency] = self.totals.get(currency, 0) + amount

@@ -224,6 +224,18 @@ _AMOUNT = (
         "Split the payment into several lines with their own references, or choose another method.",
         source=_COVERAGE,
     ),
+    ProblemKind(
+        "E_AMOUNT_SUM_BELOW_MINIMUM",
+        "the payee's lines add up to '{value}', below the least amount of this method: {allowed}",
+        "Keep these lines until there are more for this payee, or choose another method.",
+        source=_COVERAGE,
+    ),
+    ProblemKind(
+        "E_AMOUNT_SUM_ABOVE_MAXIMUM",
+        "the payee's lines add up to '{value}', above the greatest amount of a payout: {allowed}",
+        "Drop some of these lines in a file of their own, or choose another method.",
+        source=_COVERAGE,
+    ),
 )
 
 _FIELDS = (
