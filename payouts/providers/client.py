@@ -167,8 +167,11 @@ class Client:
     def _one(
         self, base_url: str, headers: Mapping[str, str], trusted: ssl.SSLContext
     ) -> httpx.AsyncClient:
-        """A client of one connection: one large pool looks through all of its connections for
-        each request, so its cost per request grows with their number."""
+        """A client of one connection.
+
+        One large pool looks through all of its connections for each request, so that its cost
+        per request would grow with their number.
+        """
         return httpx.AsyncClient(
             base_url=base_url,
             headers=dict(headers),
