@@ -52,7 +52,10 @@ _BRANDS: Final = (
 )
 _SHAPE: Final = r"^\s*[2-689][0-9](?:[ -]?[0-9]){12,17}\s*$"
 _INSIDE: Final = r"(?:^|[^0-9])([2-689][0-9](?:[ -]?[0-9]){12,17})(?:[^0-9]|$)"
-_CARD_METHODS: Final = ("card", "cards", "credit_card", "debit_card", "credit card", "debit card")
+_CARD_WORDS: Final = (
+    *("card", "cards", "credit_card", "debit_card", "credit card", "debit card", "pan"),
+    *("card_number", "original_credit"),
+)
 _NUMBERS_MAX: Final = 200_000
 _LENGTH_MIN: Final = 14
 
@@ -106,8 +109,8 @@ class CardWatch:
 
     def _card_lines(self, original: pl.DataFrame, lines: pl.DataFrame) -> None:
         """Refuse a card line that carries a card number anywhere."""
-        method = pl.col("method").str.to_lowercase()
-        cards = lines.filter(method.is_in(_CARD_METHODS)).select("line", "document")
+        said = pl.col("method", "account_kind").str.to_lowercase().is_in(_CARD_WORDS)
+        cards = lines.filter(pl.any_horizontal(said)).select("line", "document")
         if not cards.height:
             return
         rows = original.join(cards.select("line"), on="line", how="semi", maintain_order="left")

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ OWN: Final = ("line", "error_code", "error_column", "error_message", "hint")
 REQUIRED: Final = ("country", "currency", "amount", "method")
 """What every payee file must say, in a column or as a constant of its pipeline."""
 
+_LONG_NUMBER: Final = re.compile(r"[0-9](?:[ .-]?[0-9]){7,}")
 _BY_KEY: Final = {key(name): name for name in CANONICAL}
 _KNOWN: Final = frozenset(
     {*_BY_KEY, *SYNONYMS, *(name for template in TEMPLATES for name in template.columns)}
@@ -225,6 +227,10 @@ def _suggested(unknown: Sequence[str]) -> dict[str, str]:
 
 
 def _shown(name: str) -> str:
-    """Give a header cell short and without control characters."""
+    """Give a header cell short and without control characters.
+
+    Where a file has no header, its cells may be account numbers: of many digits four are shown.
+    """
     plain = "".join(char if char.isprintable() else "·" for char in name.strip())
+    plain = _LONG_NUMBER.sub(lambda found: f"…{found[0][-4:]}", plain)
     return plain if len(plain) <= 40 else plain[:39] + "…"  # noqa: PLR2004  one line of a screen

@@ -69,7 +69,9 @@ class Duplicates:
         """
         if not self.verdicts.size:
             return pl.DataFrame(schema={"line": pl.Int64, "verdict": pl.String})
-        found = self.verdicts[lines["line"].to_numpy()]
+        number = lines["line"].to_numpy()
+        known = number < len(self.verdicts)  # the last lines may be unreadable, hence unknown
+        found = np.where(known, self.verdicts[np.where(known, number, 0)], 0)
         hit = np.flatnonzero(found)
         verdict = pl.Series("verdict", [VERDICTS[code] for code in found[hit]], pl.String)
         return pl.DataFrame([lines["line"].gather(hit), verdict])

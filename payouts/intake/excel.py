@@ -11,7 +11,7 @@ from payouts.intake.layout import Piece
 from payouts.intake.refusal import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import BinaryIO
 
     from payouts.intake.layout import Layout
@@ -66,10 +66,24 @@ def pieces(file: BinaryIO, layout: Layout, limits: FileLimits) -> Iterator[Piece
         rows = sheet.rows(archive, layout.part, limits, from_1904=from_1904)
         below = (row for row in rows if row.number > layout.dialect.header_line)
         last = layout.dialect.header_line
-        while block := list(islice(below, _ROWS)):
+        for block in _blocks(below, limits.block_bytes):
             blank = block[-1].number - last - len(block)
             last = block[-1].number
             yield _piece(block, layout, blank)
+
+
+def _blocks(rows: Iterable[sheet.Row], characters: int) -> Iterator[list[sheet.Row]]:
+    """Put rows together until they are many or long."""
+    block: list[sheet.Row] = []
+    size = 0
+    for row in rows:
+        block.append(row)
+        size += sum(map(len, row.cells.values()))
+        if len(block) == _ROWS or size > characters:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _piece(block: list[sheet.Row], layout: Layout, blank: int) -> Piece:

@@ -88,7 +88,7 @@ def pieces(hashed: Hashed, layout: Layout, limits: FileLimits) -> Iterator[Piece
     for _ in hashed.blocks():
         pass
     if layout.kind == "parquet":
-        yield from parquet.pieces(hashed.file, layout.header)
+        yield from parquet.pieces(hashed.file, layout.header, limits)
     else:
         yield from excel.pieces(hashed.file, layout, limits)
 

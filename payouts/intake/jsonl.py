@@ -78,7 +78,7 @@ def pieces(text: Iterable[bytes], header: tuple[str, ...], limits: FileLimits) -
     problems: list[tuple[object, ...]] = []
     unreadable: list[int] = []
     numbers: list[tuple[int, str]] = []
-    blank = total = last = 0
+    blank = total = last = size = 0
     closed = True
     for number, line, ended in _lines(breaks.counting(text), limits):
         closed = ended
@@ -92,9 +92,10 @@ def pieces(text: Iterable[bytes], header: tuple[str, ...], limits: FileLimits) -
             code, column, value = cells.problem
             problems.append((number, code, column, value, ""))
             unreadable.append(number)
-        if len(rows) == _ROWS:
+        size += len(line)
+        if len(rows) == _ROWS or size > limits.block_bytes:
             yield Piece.of_rows(header, rows, problems, unreadable, numbers, blank_lines=blank)
-            rows, problems, unreadable, numbers, blank = [], [], [], [], 0
+            rows, problems, unreadable, numbers, blank, size = [], [], [], [], 0, 0
     if breaks.filled != total:
         raise refused("E_FILE_COUNT", value="the end", allowed=f"{breaks.filled} and {total}")
     yield Piece.of_rows(

@@ -5,7 +5,8 @@ Polars raises `PanicException`, which is no `Exception`, for some malformed file
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -16,6 +17,8 @@ from payouts.intake.refusal import refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
+
+    from payouts.intake.limits import FileLimits
 
 __all__ = ["Columns", "columns", "pieces"]
 
@@ -53,30 +56,55 @@ def columns(file: BinaryIO) -> Columns:
     return Columns(tuple(schema), tuple(numbers))
 
 
-def pieces(file: BinaryIO, header: tuple[str, ...]) -> Iterator[Piece]:
+def pieces(file: BinaryIO, header: tuple[str, ...], limits: FileLimits) -> Iterator[Piece]:
     """Read the rows; `line` is the number of the record, 1 for the first.
 
     Raises:
-        FileRefusedError: E_FILE_DAMAGED, E_FILE_COUNT.
+        FileRefusedError: E_FILE_DAMAGED, E_FILE_COUNT, E_FILE_ZIP_BOMB, E_FILE_ROWS_TOO_MANY,
+            E_FILE_LINE_TOO_LONG.
     """
     done = 0
     try:
         total = _scan(file).select(pl.len()).collect().item()
+        _check_total(total, os.fstat(file.fileno()).st_size, limits)
         texts = _scan(file).select(pl.col(header).cast(pl.String))
-        for frame in texts.collect_batches(chunk_size=_ROWS, maintain_order=True):
-            lines = pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64, eager=True)
-            done += frame.height
-            empty = Piece.of_rows(header, ())
-            yield Piece(
-                frame.insert_column(0, lines.alias("line")),
-                empty.problems,
-                empty.unreadable,
-                empty.numbers,
-            )
+        for batch in texts.collect_batches(chunk_size=_ROWS, maintain_order=True):
+            for frame in _bounded(batch, done, limits):
+                lines = pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64, eager=True)
+                done += frame.height
+                original = frame.insert_column(0, lines.alias("line"))
+                yield replace(Piece.of_rows(header, ()), original=original)
     except _BROKEN:
         raise refused("E_FILE_DAMAGED", value=f"after record {done}") from None
     if done != total:
         raise refused("E_FILE_COUNT", value="the end", allowed=f"{total} and {done}")
+
+
+def _check_total(total: int, size: int, limits: FileLimits) -> None:
+    """Refuse what would unpack to far more than its size: a run of one value costs no bytes."""
+    if total > limits.rows_max:
+        raise refused("E_FILE_ROWS_TOO_MANY", allowed=f"{limits.rows_max:,}")
+    if total > max(size, _ROWS):
+        raise refused("E_FILE_ZIP_BOMB", value=f"{total:,} records in {size:,} bytes")
+
+
+def _bounded(batch: pl.DataFrame, done: int, limits: FileLimits) -> Iterator[pl.DataFrame]:
+    """Cut a batch where its texts are long: they may be one text that is stored once."""
+    sizes = batch.select(
+        pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64).fill_null(0)).alias("bytes")
+    )["bytes"]
+    if sizes.sum() <= limits.block_bytes * 8:
+        yield batch
+        return
+    longest = sizes.arg_max() or 0
+    if sizes[longest] > limits.line_bytes_max:
+        where = f"record {done + longest + 1}"
+        raise refused("E_FILE_LINE_TOO_LONG", value=where, allowed=f"{limits.line_bytes_max:,}")
+    part = sizes.cum_sum() // limits.block_bytes
+    for _, frame in batch.with_columns(part.alias("__part")).group_by(
+        "__part", maintain_order=True
+    ):
+        yield frame.drop("__part")
 
 
 def _scan(file: BinaryIO) -> pl.LazyFrame:

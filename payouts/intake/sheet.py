@@ -26,6 +26,7 @@ __all__ = ["Row", "cell_name", "rows"]
 
 _DIGITS: Final = 15
 _EXCEL: Final = Context(prec=_DIGITS)
+_NOISE: Final = Decimal("5e-16")  # a few units in the last place of a binary double
 _DAY_ZERO: Final = date(1899, 12, 30)
 _DAY_ZERO_1904: Final = date(1904, 1, 1)
 _DAYS_MAX: Final = 2_958_465  # 31 December 9999
@@ -126,13 +127,7 @@ class _Reader:
         """Take characters of a value."""
         if self._parts is not None and not self._skipped:
             self._parts.append(value)
-            self._size += len(value)
-            if self._size > self._limits.line_bytes_max:
-                raise refused(
-                    "E_FILE_LINE_TOO_LONG",
-                    value=f"row {self._row.number}",
-                    allowed=f"{self._limits.line_bytes_max:,}",
-                )
+            self._grow(len(value))
 
     def end(self, name: str) -> None:
         """End an element."""
@@ -145,6 +140,16 @@ class _Reader:
             self._skipped -= 1
         elif name == "row" and any(cell.strip() for cell in self._row.cells.values()):
             self._done.append(self._row)
+
+    def _grow(self, characters: int) -> None:
+        """Bound the text of one row."""
+        self._size += characters
+        if self._size > self._limits.line_bytes_max:
+            raise refused(
+                "E_FILE_LINE_TOO_LONG",
+                value=f"row {self._row.number}",
+                allowed=f"{self._limits.line_bytes_max:,}",
+            )
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r", self._row.number + 1))
@@ -171,6 +176,7 @@ class _Reader:
         row = self._row
         if self._kind == "s":
             row.cells[self._position] = self._shared(value)
+            self._grow(len(row.cells[self._position]))
         elif self._kind == "b":
             row.cells[self._position] = "TRUE" if value == "1" else "FALSE"
         elif self._kind == "n":
@@ -193,9 +199,10 @@ class _Reader:
         if self._style in self._dated and 0 < exact <= _DAYS_MAX:
             return (self._day_zero + timedelta(days=int(exact))).isoformat()
         self._row.numbers.append(self._position)
-        if exact == exact.to_integral_value() and exact.adjusted() >= _DIGITS:
+        shown = _EXCEL.plus(exact).normalize(_EXCEL)
+        if exact.adjusted() >= _DIGITS or abs(exact - shown) > abs(exact) * _NOISE:
             self._row.imprecise.append(self._position)
-        return f"{_EXCEL.plus(exact).normalize(_EXCEL):f}"
+        return f"{shown:f}"
 
 
 def _column(letters: str) -> int:

@@ -52,6 +52,7 @@ _FOREIGN: Final = (
     (b"\xff\xd8\xff", "a picture"),
     (b"SQLite format 3", "a database"),
 )
+_HEAD: Final = 4096
 _FILE_TYPES: Final = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -110,12 +111,14 @@ def kind_of(file: BinaryIO, path: Path) -> Kind:
     """Tell what a file is by its first bytes, and compare that with its name.
 
     Raises:
-        FileRefusedError: E_FILE_KIND, E_FILE_MAGIC, E_FILE_XML_DTD, E_FILE_XLSX_ENCRYPTED.
+        FileRefusedError: E_FILE_EMPTY, E_FILE_KIND, E_FILE_MAGIC, E_FILE_XML_DTD, E_FILE_XLSX_ENCRYPTED.
     """
     file.seek(0)
-    head = file.read(4096)
+    head = file.read(_HEAD)
     file.seek(0)
     said = _ENDINGS.get(path.suffix.lower())
+    if len(head) < _HEAD and not head.removeprefix(b"\xef\xbb\xbf").strip():
+        raise refused("E_FILE_EMPTY")
     found = _known(head) or _refuse_foreign(head, said)
     if said is None or said == found or (said == "csv" and found == "csv"):
         return found

@@ -34,6 +34,8 @@ BROKEN: Final = (
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"
 _SMALL_PART: Final = 1 << 20
 _BLOCK: Final = 1 << 16
+_DEPTH_MAX: Final = 64
+_UNPARSED_MAX: Final = 4 << 20
 _FORBIDDEN: Final = (
     ("xl/vbaproject", "macros"),
     ("xl/macrosheets/", "macros"),
@@ -119,25 +121,45 @@ def parsed(
 ) -> Iterator[None]:
     """Parse a part as a stream; yields after every block, so that the caller can take what came.
 
-    Names come without their namespace. A document type or entity is refused.
+    Names come without their namespace. A document type or entity is refused, and so is what would
+    make the parser itself keep more than a few megabytes.
 
     Raises:
-        FileRefusedError: E_FILE_XML_DTD.
+        FileRefusedError: E_FILE_XML_DTD, E_FILE_ZIP_BOMB.
         ExpatError: malformed XML.
     """
     parser = expat.ParserCreate(namespace_separator="}")
     parser.buffer_text = True
-    parser.StartElementHandler = lambda name, found: start(
-        name.rpartition("}")[2], {key.rpartition("}")[2]: value for key, value in found.items()}
-    )
+    depth = 0
+
+    def begin(name: str, found: Attributes) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH_MAX:
+            raise refused("E_FILE_ZIP_BOMB", value="elements inside elements without end")
+        start(
+            name.rpartition("}")[2],
+            {key.rpartition("}")[2]: value for key, value in found.items()},
+        )
+
+    def finish(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        if end is not None:
+            end(name.rpartition("}")[2])
+
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = finish
     if text is not None:
         parser.CharacterDataHandler = text
-    if end is not None:
-        parser.EndElementHandler = lambda name: end(name.rpartition("}")[2])
     parser.StartDoctypeDeclHandler = _refuse_dtd
     parser.EntityDeclHandler = _refuse_dtd
+    fed = 0
     while block := part.read(_BLOCK):
         parser.Parse(block, False)
+        fed += len(block)
+        if fed - parser.CurrentByteIndex > _UNPARSED_MAX:
+            raise refused("E_FILE_ZIP_BOMB", value="an element without end")
         yield
     parser.Parse(b"", True)
     yield

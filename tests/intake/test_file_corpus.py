@@ -167,6 +167,14 @@ def test_a_refusal_shows_no_account_number(tmp_path: Path) -> None:
             assert len(told) < 300
 
 
+def test_numbers_in_a_header_that_is_data_are_masked(tmp_path: Path) -> None:
+    told = str(refusal(tmp_path, b"note,4111 1111 1111 1111,TR330006100519786457841326\n1,2,3\n"))
+
+    assert "…1111" in told
+    assert "4111 1111" not in told
+    assert "78645784" not in told
+
+
 READ_ALIKE: dict[str, bytes] = {
     "CR alone": PLAIN.replace(b"\n", b"\r"),
     "CRLF": PLAIN.replace(b"\n", b"\r\n"),

@@ -53,6 +53,12 @@ def test_equal_references_are_duplicates_or_conflicts(
     assert marks(tmp_path / "payees.csv", rows) == expected
 
 
+def test_a_cut_line_after_the_last_duplicate_has_no_verdict(tmp_path: Path) -> None:
+    rows = ["a,DE,EUR,1,sepa,X", "a,DE,EUR,1,sepa,X", "a,DE", "b,DE"]
+
+    assert marks(tmp_path / "payees.csv", rows) == [(3, "duplicate")]
+
+
 def test_equal_lines_of_a_file_without_references_are_named(tmp_path: Path) -> None:
     rows = ["DE,EUR,1,sepa,X", "DE,EUR,2,sepa,X", "DE,EUR,1,sepa,X"]
 

@@ -18,6 +18,7 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
 
 from payouts.core.errors import FileRefusedError
+from payouts.intake.limits import FileLimits
 from payouts.intake.reader import Chunk, chunks
 from payouts.intake.survey import survey
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from payouts.intake.limits import FileLimits
 
 ROW = {
     "reference": "r-1",
@@ -191,6 +191,10 @@ def test_a_json_file_like_this_is_refused(tmp_path: Path, content: str, code: st
     assert refusal(path).code == code
 
 
+def test_a_blank_json_file_is_empty(tmp_path: Path) -> None:
+    assert refusal(jsonl(tmp_path, "", "")).code == "E_FILE_EMPTY"
+
+
 def test_json_named_csv_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "payees.csv"
     path.write_text(json.dumps(ROW) + "\n")
@@ -245,6 +249,32 @@ def test_malformed_parquet_never_raises_anything_but_a_refusal(tmp_path: Path) -
             codes.add(error.code)
 
     assert "E_FILE_DAMAGED" in codes
+
+
+def test_parquet_with_more_records_than_bytes_is_refused(tmp_path: Path) -> None:
+    """A run of one value costs no bytes on disk and sixteen for each record in memory."""
+    path = tmp_path / "payees.parquet"
+    pl.select(
+        pl.lit(cell).repeat_by(3_000_000).explode().alias(name) for name, cell in ROW.items()
+    ).write_parquet(path)
+    assert path.stat().st_size < 1 << 20
+
+    assert refusal(path).code == "E_FILE_ZIP_BOMB"
+
+
+def test_one_long_text_in_many_parquet_records_is_refused(tmp_path: Path) -> None:
+    assert refusal(parquet(tmp_path, name=["x" * (2 << 20)] * 500)).code == "E_FILE_LINE_TOO_LONG"
+
+
+def test_long_parquet_records_are_read_in_small_pieces(tmp_path: Path) -> None:
+    path = parquet(
+        tmp_path, name=["x" * 50_000] * 2_000, reference=[f"r-{i}" for i in range(2_000)]
+    )
+
+    found = list(chunks(survey(path)))
+
+    assert len(found) > 8
+    assert [line for chunk in found for line in chunk.lines["line"]] == list(range(1, 2_001))
 
 
 # Workbooks
@@ -464,6 +494,40 @@ try:
 except FileRefusedError as error:
     print(error.code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
+
+
+@pytest.mark.parametrize(
+    "inside", ["<row>" * 500, '<row r="' + "1" * (5 << 20) + '"/>'], ids=["deep", "long"]
+)
+def test_xml_that_would_fill_the_parser_is_refused(tmp_path: Path, inside: str) -> None:
+    path = workbook(tmp_path, lambda book: sheet(book, GOOD))
+    rewrite(path, "xl/worksheets/sheet1.xml", "<sheetData>", f"<sheetData>{inside}")
+
+    limits = FileLimits(ratio_max=1 << 30)
+
+    assert refusal(path, limits).code == "E_FILE_ZIP_BOMB"
+
+
+def test_one_long_text_in_many_cells_is_refused(tmp_path: Path) -> None:
+    long = changed(name="x" * 30_000)
+    path = workbook(tmp_path, lambda book: sheet(book, *[long] * 50))
+    limits = FileLimits(line_bytes_max=20_000)
+
+    assert refusal(path, limits).code == "E_FILE_LINE_TOO_LONG"
+
+
+@pytest.mark.parametrize(
+    ("stored", "precise"), [("274.65999999999997", True), ("12345678901234.56", False)]
+)
+def test_digits_that_a_spreadsheet_does_not_show_are_a_problem(
+    tmp_path: Path, stored: str, *, precise: bool
+) -> None:
+    path = workbook(tmp_path, lambda book: sheet(book, changed(amount=4.1)))
+    rewrite(path, "xl/worksheets/sheet1.xml", "<v>4.1</v>", f"<v>{stored}</v>")
+
+    found = told(read(path))
+
+    assert found == ([] if precise else [(2, "E_SPREADSHEET_PRECISION", "amount")])
 
 
 @pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"])

@@ -210,8 +210,8 @@ _WORKBOOKS = (
     ),
     _file(
         "E_FILE_ZIP_BOMB",
-        "The workbook unpacks to more than it may: {value}",
-        "Save it again with only the sheet of payments, or as CSV.",
+        "The file unpacks to more than it may: {value}",
+        "Save it again with only the payments in it, or as CSV.",
     ),
     _file(
         "E_FILE_XLSX_ENCRYPTED",
