@@ -80,7 +80,7 @@ class Vault:
             wrapped = sealed.data_key
             data_key = self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], bound)
             return AESGCM(data_key).decrypt(sealed.body[:_NONCE], sealed.body[_NONCE:], bound)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut so short that there is no nonce
             raise VaultError(
                 f"the account data of row {row} does not open with vault key {self.key_id}",
                 hint=f"Give the vault key with id {sealed.key_id} in PAYOUTS_VAULT_KEY.",
