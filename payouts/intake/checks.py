@@ -18,7 +18,7 @@ from payouts.intake.accounts import with_accounts
 from payouts.intake.combinations import combined
 from payouts.intake.coverage import coverage_of
 from payouts.intake.fields import Check, due_date, field_problems, run
-from payouts.intake.frames import no_problems
+from payouts.intake.frames import masked, no_problems, problem_frame
 
 if TYPE_CHECKING:
     from datetime import date
@@ -112,8 +112,19 @@ def check(lines: pl.DataFrame, rules: Rules) -> Checked:
     live = rules.environment == "live"
     texts = field_problems(named.lines, rules.today, has_reference=has_reference, live=live)
     found = [read.problems, amount_problems, named.problems, texts]
+    if live and _ORKESTA_IBAN not in rules.allow_undocumented_rails:
+        found.append(_ibans_at_orkesta(named.lines))
     problems = pl.concat(found).sort("line", maintain_order=True)
     return Checked(_good(named.lines, problems), problems)
+
+
+def _ibans_at_orkesta(lines: pl.DataFrame) -> pl.DataFrame:
+    """Real money goes to documented destinations only: A-OKS-13."""
+    asked = (pl.col("provider") == "orkesta") & (pl.col("account_kind") == "iban")
+    rows = lines.filter(asked)
+    return problem_frame(
+        rows, "E_ORKESTA_IBAN", "account", masked(pl.col("account")), _ORKESTA_IBAN
+    )
 
 
 def _with_amounts(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -143,6 +154,7 @@ def _good(lines: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
     return lines.with_columns(due_date(pl.col("due_date")).alias("due_date")).select(GOOD.names())
 
 
+_ORKESTA_IBAN: Final = "orkesta:iban"
 _AMOUNT_MINOR: Final = pl.col("amount_minor")
 _EXPONENT: Final = pl.col("exponent")
 _FEWER: Final = (_EXPONENT - pl.col("provider_decimals")).clip(0).cast(pl.UInt32)

@@ -469,3 +469,30 @@ def test_any_texts_whatever_are_judged_and_never_crash(lines: list[Line]) -> Non
     rejected = checked.problems.filter(pl.col("code").str.starts_with("E_"))["line"].n_unique()
     assert checked.good.height + rejected == len(lines)
     assert set(codes(checked)) <= KINDS.keys()
+
+
+def test_an_iban_at_orkesta_is_paid_in_live_only_when_the_operator_said_so() -> None:
+    """An invented shape must never send real money by accident (A-OKS-13)."""
+    lines = pl.DataFrame(
+        {
+            name: ["TR330006100519786457841326"] if name == "account" else [None]
+            for name in CANONICAL
+        },
+        schema=dict.fromkeys(CANONICAL, pl.String),
+    ).with_columns(
+        line=pl.lit(2, pl.Int64),
+        reference=pl.lit("R-1"),
+        name=pl.lit("Ada Lovelace"),
+        country=pl.lit("TR"),
+        currency=pl.lit("TRY"),
+        amount=pl.lit("10.00"),
+        method=pl.lit("eft"),
+    )
+    table = load()
+
+    def codes(**changes: object) -> list[str]:
+        rules = Rules(table, "live", date(2026, 11, 20), **changes)  # type: ignore[arg-type]
+        return check(lines, rules).problems["code"].to_list()
+
+    assert codes() == ["E_ORKESTA_IBAN"]
+    assert codes(allow_undocumented_rails=frozenset({"orkesta:iban"})) == []

@@ -478,6 +478,12 @@ _BANKS = (
         source="Orkesta, quick start",
     ),
     ProblemKind(
+        "E_ORKESTA_IBAN",
+        "Orkesta has not published that {value}, an IBAN, may be paid: it knows accounts by acc_… ids",
+        "Use the acc_… id, or get it confirmed and add {allowed} to `allow_undocumented_rails`.",
+        source="A-OKS-13",
+    ),
+    ProblemKind(
         "W_ORKESTA_ACCOUNT_LENGTH",
         "account id {value} has another length than Orkesta's ids: acc_ and 26 characters",
         "Make sure that the id was copied whole.",
