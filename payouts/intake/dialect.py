@@ -30,6 +30,7 @@ _RECIPIENT: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[0-9][0-9 ()-]{6,18
 _AMOUNT: Final = re.compile(r"[0-9]+([.,][0-9]+)?")
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?", re.IGNORECASE)
 _LINES_SCORED: Final = 10
+_CELL_MAX: Final = 255
 _RECORD_SCORED: Final = 1 << 17
 _HEADER_SURE: Final = 3
 
@@ -193,6 +194,7 @@ def _positional(numbered: Sequence[tuple[int, str]], quote: str, newline: str) -
 def _paypal(row: Sequence[str]) -> bool:
     return (
         len(row) in _PAYPAL_WIDTH
+        and max(map(len, row[:3])) < _CELL_MAX
         and _RECIPIENT.fullmatch(row[0].strip()) is not None
         and _AMOUNT.fullmatch(row[1].strip()) is not None
         and re.fullmatch(r"[A-Z]{3}", row[2].strip()) is not None

@@ -136,7 +136,8 @@ class Tally:
             position = dict(zip(self.layout.header, self.layout.kept, strict=True))
             names = [sheet.cell_name(position[name], row) for row, name in self.numeric_cells]
             more = self.numeric_count - len(names)
-            spoken = f"cell {', '.join(names)}" + (f" and {more:,} more" if more else "")
+            spoken = f"cell{'s' * (self.numeric_count > 1)} {', '.join(names)}"
+            spoken += f" and {more:,} more" if more else ""
             raise refused("E_FILE_ACCOUNT_NUMERIC", value=spoken)
 
     def _check_end(self, piece: Piece, line: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -31,7 +31,7 @@ WORDS: Final = frozenset(
         *("footer", "eof", "count", "recordcount", "controltotal", "endoffile"),
     }
 )
-_NUMBER: Final = re.compile(r"[0-9][0-9.,' \u00a0]*")
+_NUMBER: Final = re.compile(r"[0-9][0-9.,' \u00a0]{0,40}")
 _AMOUNT: Final = r"^[0-9]{1,15}(?:\.[0-9]{1,9})?$"
 _SCALE: Final = 9
 
@@ -87,7 +87,7 @@ def checked(cells: Sequence[str], found: Sum, mark: Mark) -> str:
     total = Decimal(scaled).scaleb(-_SCALE)
     first = next(i for i, cell in enumerate(cells) if cell.strip())
     numbers = [cell.strip() for cell in _numbers(cells[first + 1 :], cells[first])]
-    spoken = f"{found.count:,} lines and {total.normalize():f}"
+    spoken = f"{found.count:,} lines and {_money(total)}"
     for text in numbers:
         value = _value(text, mark)
         if value not in (total, found.count):
@@ -99,6 +99,16 @@ def checked(cells: Sequence[str], found: Sum, mark: Mark) -> str:
                 allowed=spoken,
             )
     return f"The last line is a total ({spoken}); it fits and is no payment."
+
+
+def _money(total: Decimal) -> str:
+    """Write a sum with at least two decimals.
+
+    >>> _money(Decimal("30.500000000")), _money(Decimal("0.125"))
+    ('30.50', '0.125')
+    """
+    short = total.quantize(Decimal("0.01"), context=Context(prec=60))
+    return f"{short if short == total else total.normalize():f}"
 
 
 def _numbers(cells: Sequence[str], first: str) -> list[str]:
