@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from payouts.core.ids import public_id
 from payouts.core.items import State
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from payouts.store.queries import HoldRow, ItemRow, LaneRow
 
-__all__ = ["STATES", "Present", "meaning", "present"]
+__all__ = ["STATES", "AsSent", "Present", "as_sent", "code_word", "meaning", "present"]
 
 STATES: Final = {
     State.PENDING: "accepted, waits for approval",
@@ -85,7 +87,6 @@ _STATUS: Final = {
     429: "the platform asked to slow down: nothing was executed",
     503: "the platform was unavailable",
 }
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
 def meaning(code: str | None) -> str:
@@ -102,7 +103,17 @@ def meaning(code: str | None) -> str:
     if found:
         status = int(found[1])
         return _STATUS.get(status, f"the platform answered {status}")
-    return _WORDS.get(code, code)
+    word, _, said = code.partition(": ")
+    return _WORDS.get(word) or (said and f"{said[0].lower()}{said[1:]}") or code
+
+
+def code_word(code: str | None) -> str:
+    """The code without the platform's sentence behind it.
+
+    >>> code_word("account_closed: The destination account is closed"), code_word(None)
+    ('account_closed', 'no code')
+    """
+    return "no code" if code is None else code.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +174,9 @@ def present(  # noqa: PLR0911  one answer per state
         case State.REVIEW:
             return Present(
                 f"automation has stopped: {meaning(item.code) or 'see the time line'}",
-                "two people decide it with evidence",
-                command=f"payouts resolve {public_id('itm', item.id)}",
+                "evidence decides: the platform's answer to a later look, or a statement;"
+                " it is not sent again",
+                item.check_at,
             )
         case State.SETTLED | State.RECONCILED:
             return Present(STATES[State(item.state)], "nothing is to be done")
@@ -190,8 +202,8 @@ def _approved(run: str, item: ItemRow, holds: Sequence[HoldRow], lane: LaneRow |
     if holds:
         return Present(
             f"held: {holds[0].reason} ({holds[0].detail})",
-            "somebody releases the hold",
-            command=f"payouts release {run} --reason …",
+            "somebody says that it is right",
+            command=f"payouts approve {run} --reason …",
         )
     if lane is not None and lane.paused_at is not None:
         return Present(
@@ -217,14 +229,13 @@ def _unknown(run: str, item: ItemRow, holds: Sequence[HoldRow], keyed: Collectio
         action = "it is sent again under the same key, which cannot pay it twice"
         if holds:
             action += "; a hold on the run is in the way"
-            return Present(cause, action, command=f"payouts release {run} --reason …")
+            return Present(cause, action, command=f"payouts approve {run} --reason …")
         return Present(cause, action, item.due_at)
     return Present(
         cause,
         f"{item.provider} cannot be asked: a statement or its written answer has to decide;"
         " without either it goes to review",
         item.check_at,
-        f"payouts resolve {public_id('itm', item.id)}",
     )
 
 
@@ -237,4 +248,43 @@ def _not_paid(item: ItemRow, replaced_by: int | None) -> Present:
         cause,
         "final; it can be paid again, also to another account",
         command=f"payouts reissue {public_id('itm', item.id)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AsSent:
+    """What of a sealed payload may be shown: the account is masked.
+
+    Args:
+        account: `…1234`; empty where the payout has none.
+        wire: the reference that the platform knows the item by.
+    """
+
+    account: str
+    name: str
+    method: str
+    amount: str
+    wire: str
+
+
+_MASK_SHOWN: Final = 4
+
+
+def as_sent(body: bytes) -> AsSent:
+    """Read one body of a batch, whichever connector wrote it.
+
+    >>> as_sent(b'{"amount":1250,"method":"eft","to_account":"TR330006100519786457841326"}').account
+    '…1326'
+    """
+    sent: dict[str, Any] = orjson.loads(body)
+    receiving = sent.get("receivingBankAccount") or {}
+    payee = sent.get("beneficiary") or {}
+    account = str(sent.get("to_account") or receiving.get("key") or payee.get("document") or "")
+    names = [payee.get("firstName"), payee.get("lastName")]
+    return AsSent(
+        account=f"…{account[-_MASK_SHOWN:]}" if len(account) > _MASK_SHOWN else "…" * bool(account),
+        name=" ".join(dict.fromkeys(str(name) for name in names if name)),
+        method=str(sent.get("method") or sent.get("paymentMethod") or "").lower(),
+        amount=str(sent.get("amount", "")),
+        wire=str(sent.get("reference") or sent.get("referenceId") or ""),
     )

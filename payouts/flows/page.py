@@ -18,7 +18,7 @@ from payouts.core.currencies import currency
 from payouts.core.ids import public_id
 from payouts.core.items import FINAL, State
 from payouts.core.money import format_minor
-from payouts.flows.explain import STATES, meaning
+from payouts.flows.explain import STATES, code_word, meaning
 from payouts.flows.proof import KINDS, OUTCOMES, Sum
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _reason_bars(report: Report) -> list[tuple[str, str, str, int, int]]:
     by_code: dict[tuple[str, str], int] = {}
     for reason in report.reasons:
         if reason.state in _UNPAID:
-            key = (reason.code or "no code", reason.state)
+            key = (code_word(reason.code), reason.state)
             by_code[key] = by_code.get(key, 0) + reason.items
     most = max(by_code.values(), default=1)
     rows = sorted(by_code.items(), key=lambda row: (-row[1], row[0]))
