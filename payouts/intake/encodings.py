@@ -1,7 +1,7 @@
 r"""Encodings: which one a text has, decided only when the bytes prove it.
 
 UTF-8 proves itself: another encoding is practically never valid UTF-8. UTF-16 proves itself by its
-byte order mark, or by NULs in every second byte. A Windows code page proves nothing: 0xF1 is ñ in
+byte order mark, or by NULs that all stand in one of every two bytes. A Windows code page proves nothing: 0xF1 is ñ in
 the western one and ń in the central European one. So Windows-1252 is certain only when each byte
 above 127 means the same letter in every code page that a payee file is likely to have, and stands
 among letters of its own case.
@@ -102,13 +102,16 @@ def by_mark(head: bytes) -> tuple[str, int] | None:
 
 
 def wide(head: bytes) -> str | None:
-    """Name the kind of UTF-16 that NULs in every second byte prove, where there is no mark."""
+    """Name the kind of UTF-16 that NULs in every second byte prove, where there is no mark.
+
+    Most characters are ASCII, as in any payee file, and no NUL stands on the other side.
+    """
     even, odd = head[0::2][:2048], head[1::2][:2048]
     if len(even) < 8:  # noqa: PLR2004  a handful of bytes proves nothing
         return None
-    if not odd.strip(b"\0") and b"\0" not in even:
+    if 2 * odd.count(0) > len(odd) and b"\0" not in even:
         return "utf-16-le"
-    if not even.strip(b"\0") and b"\0" not in odd:
+    if 2 * even.count(0) > len(even) and b"\0" not in odd:
         return "utf-16-be"
     return None
 
