@@ -2,7 +2,8 @@
 
 ```
 httpx                                      Failure            may have been executed?
-├── InvalidURL, CookieConflict, StreamError our_request        no
+├── InvalidURL, CookieConflict             our_request        no
+├── StreamError                            read_broken        yes
 └── HTTPError
     ├── HTTPStatusError                     (never raised: the status is a value)
     └── RequestError
@@ -118,12 +119,15 @@ _TABLE: tuple[tuple[type[Exception], Failure], ...] = (
     (httpx.RemoteProtocolError, Failure.READ_BROKEN),
     (httpx.DecodingError, Failure.READ_BROKEN),
     (httpx.TooManyRedirects, Failure.READ_BROKEN),
+    (httpx.StreamError, Failure.READ_BROKEN),
 )
 
 
 def failure_of(error: Exception) -> Failure:
     """The failure that an exception of the transport stands for; unnamed ones are unclear."""
-    if isinstance(error, httpx.ConnectError) and isinstance(_root(error), ssl.SSLError):
+    if isinstance(error, httpx.ConnectError) and isinstance(
+        _root(error), ssl.SSLCertVerificationError
+    ):
         return Failure.CERTIFICATE
     for kind, failure in _TABLE:
         if isinstance(error, kind):
@@ -221,7 +225,11 @@ class Client:
             return Exchange(failure=failure_of(error), detail=type(error).__name__)
 
     async def _exchange(self, request: Request, permit: Permit | None) -> Exchange:
-        http = await self._idle.get()
+        try:
+            async with asyncio.timeout(self.timeouts.pool):
+                http = await self._idle.get()
+        except TimeoutError:
+            return Exchange(failure=Failure.NOTHING_SENT, detail="no connection was free")
         try:
             if permit is not None and self._clock() > permit.send_by:
                 return Exchange(failure=Failure.SEND_BY_PASSED)
