@@ -83,6 +83,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.csv").code == "E_FILE_NOT_FOUND"
 
 
+def test_a_path_through_a_file_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    assert refusal(tmp_path / "file" / "payees.csv").code == "E_FILE_UNREADABLE"
+
+
+def test_more_lines_than_allowed_are_refused(tmp_path: Path) -> None:
+    path = jsonl(tmp_path, *[json.dumps(ROW)] * 4)
+
+    assert survey(path, limits=FileLimits(rows_max=4)).lines == 4
+    assert refusal(path, FileLimits(rows_max=3)).code == "E_FILE_ROWS_TOO_MANY"
+
+
 def test_a_hostile_name_is_made_visible(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[2J\n.csv"
     path.mkdir()
