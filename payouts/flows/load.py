@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from payouts.store.engine import Database
     from payouts.vault import Vault
 
-__all__ = ["AllRejectedError", "Encoder", "LoadOrder", "LoadResult", "load"]
+__all__ = ["Again", "AllRejectedError", "Encoder", "LoadOrder", "LoadResult", "load"]
 
 OUTCOMES = ("accepted", "rejected", "duplicate", "conflict", "quarantined")
 
@@ -54,6 +54,20 @@ class Encoder(Protocol):
     def encode(self, items: pl.DataFrame) -> pl.Series:
         """One JSON body per item."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Lines that pay again what is finally not paid (`flows.reissue`).
+
+    Args:
+        lines: line, reference, intent, replaces (the item that is replaced).
+        require: called first inside the load's transaction; raises where one of them may not be
+            paid again, and nothing is loaded.
+    """
+
+    lines: pl.DataFrame
+    require: Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class LoadOrder:
         opening_minor: in the sandbox, what an account opens with per currency's major unit.
         transform: a pipeline's own change of the canonical frame.
         checked: callback with the lines checked so far.
+        again: the lines pay again what is finally not paid; none for a payer's own file.
     """
 
     payer: str
@@ -89,6 +104,7 @@ class LoadOrder:
     opening_minor: Mapping[str, int] | None = None
     transform: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     checked: Callable[[int], None] = lambda _lines: None
+    again: Again | None = None
 
 
 @dataclass(slots=True)
@@ -168,6 +184,8 @@ def load(
         with database.unit() as unit, database.reading() as probe:
             payer_id = runs.ensure_payer(unit, order.payer)
             runs.lock_payer(unit, payer_id)
+            if order.again is not None:
+                order.again.require(unit)
             known = runs.source_run(unit, payer_id, survey.sha256)
             if known is not None:
                 return LoadResult(known, known=True, lines=survey.lines)
@@ -249,6 +267,8 @@ class _Loader:
         bad = problems.filter(pl.col("code").str.starts_with("E_")).select("line").unique()
         good = checked.good.join(bad, on="line", how="anti", maintain_order="left")
         good = with_references(with_content(good, self.vault), self.order.period)
+        if self.order.again is not None:
+            good = _again(good, self.order.again)
         verdicts = self._verdicts(canonical, good)
         # Every data line of the file, also those whose cells could not be read.
         numbered = chunk.original.select("line").with_columns(
@@ -271,6 +291,8 @@ class _Loader:
             pl.lit(None, pl.Int64).alias("item_id"),
         )
         known = runs.claimed(self.probe, self.payer_id, good["reference"])
+        if self.order.again is not None:
+            known = known.clear()  # each line is of an identity of its own: the next intent
         before = good.join(known, on="reference", how="inner").select(
             "line",
             pl.when(pl.col("content") == pl.col("known_content"))
@@ -390,7 +412,7 @@ class _Loader:
         item_lo = bulk.take_keys(self.unit, "item_seq", chosen.height)
         batch_count = int(chosen["batch"].tail(1).item()) + 1
         batch_lo = bulk.take_keys(self.unit, "batch_seq", batch_count)
-        items = with_wires(chosen, signer=self.signer, payer=self.order.payer).with_columns(
+        items = self._wired(chosen).with_columns(
             (pl.int_range(pl.len(), dtype=pl.Int64) + item_lo).alias("item_id"),
             (pl.col("batch") + batch_lo).alias("batch_id"),
         )
@@ -420,6 +442,18 @@ class _Loader:
             )
         )
         self.batches += batch_count
+
+    def _wired(self, items: pl.DataFrame) -> pl.DataFrame:
+        """Add the wire references, in the same order."""
+        if "intent" not in items.columns:
+            return with_wires(items, signer=self.signer, payer=self.order.payer)
+        parts = [
+            with_wires(part, signer=self.signer, payer=self.order.payer, intent=int(intent))
+            for (intent,), part in items.group_by("intent", maintain_order=True)
+        ]
+        return items.select("line_id").join(
+            pl.concat(parts), on="line_id", how="left", maintain_order="left"
+        )
 
     def _encoded(self, items: pl.DataFrame) -> pl.DataFrame:
         """Add `body`: the bytes that will be sent, by the connector of each provider."""
@@ -518,6 +552,7 @@ class _Loader:
                 "amount_minor",
                 "currency",
                 "content",
+                *(name for name in ("intent", "replaces") if name in rows.columns),
             ),
         )
 
@@ -570,7 +605,7 @@ class _Loader:
             share = f"{100 * rejected / self.lines:.1f} % of the lines are rejected"
             result.holds.append(("rejects", share))
         twins = runs.lookalikes(self.unit, self.run_id)
-        if twins:
+        if twins and self.order.again is None:
             result.holds.append(("lookalike", f"same totals and count as run {twins[0]}"))
         result.short = runs.shortfall(self.unit, self.run_id)
         if result.short:
@@ -613,6 +648,13 @@ def _transformed(
             code="E_TRANSFORM",
         )
     return changed
+
+
+def _again(good: pl.DataFrame, again: Again) -> pl.DataFrame:
+    """Give lines the identities under which they are paid again; `note` is what people see."""
+    return good.rename({"reference": "note"}).join(
+        again.lines, on="line", how="inner", maintain_order="left"
+    )
 
 
 def _readable(lines: pl.DataFrame) -> pl.DataFrame:
