@@ -8,6 +8,7 @@ reference (A-OKS-9), so a lost reply stays unclear until evidence arrives: capab
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -46,7 +47,10 @@ _REJECTING = frozenset(
         "validation_error",
     }
 )
-_READ_KEYS = (b"id", b"status", b"amount", b"currency", b"reference")
+_READ_KEYS = (
+    *(b"id", b"status", b"amount", b"currency", b"reference"),
+    *(b"error", b"code", b"failure_code"),
+)
 _UNPROVEN = "not_listed_error_code"
 
 
@@ -141,13 +145,13 @@ class Orkesta:
 
     def poll(self, ref: str) -> Request:
         """`GET /payments/{id}` (OKS-quick)."""
-        return Request("GET", f"/payments/{ref}")
+        return Request("GET", f"/payments/{quote(ref, safe='')}")
 
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """One payment object."""
         row = strict.loads(exchange.body)
         verdict, ref, status, code = _item(row, sent.amounts[0], sent.currency)
-        if isinstance(row, dict) and row.get("reference", sent.wires[0]) != sent.wires[0]:
+        if isinstance(row, dict) and row.get("reference") not in (None, sent.wires[0]):
             verdict, code = Verdict.MISMATCH, "reference_differs"
         return Reading([verdict], [ref], [status], [code], [])
 
@@ -155,6 +159,7 @@ class Orkesta:
 def _by_position(rows: list[Any], sent: Sent) -> dict[str, Any]:
     agree = all(
         isinstance(row, dict)
+        and row.get("reference") is None
         and row.get("amount") == amount
         and row.get("currency") == sent.currency
         for row, amount in zip(rows, sent.amounts, strict=True)

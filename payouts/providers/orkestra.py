@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -140,7 +141,7 @@ class Orkestra:
 
     def poll(self, ref: str) -> Request:
         """`GET /payouts/{id}` (A-ORK-2)."""
-        return Request("GET", f"/payouts/{ref}")
+        return Request("GET", f"/payouts/{quote(ref, safe='')}")
 
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """One payout object (A-ORK-4)."""
@@ -169,7 +170,7 @@ def _item(row: object, sent: Sent) -> tuple[Verdict, str | None, str | None, str
     if not isinstance(row, dict):
         return Verdict.UNCLEAR, None, None, "not_an_object"
     ident, status, reason = row.get("id"), row.get("status"), row.get("statusReason")
-    ref = str(ident) if isinstance(ident, int | str) and ident != "" else None
+    ref = str(ident) if type(ident) in {int, str} and ident != "" else None
     word = status if isinstance(status, str) else None
     code = reason[:80] if isinstance(reason, str) else None
     verdict = _VERDICTS.get(word) if word is not None else None
@@ -186,7 +187,6 @@ def _same_amount(row: dict[str, Any], sent: Sent) -> bool:
     echoed = row.get("amount")
     if isinstance(echoed, bool) or not isinstance(echoed, int | Decimal):
         return False
-    return (
-        Decimal(echoed).scaleb(sent.exponent) == sent.amounts[0]
-        and row.get("currency") == sent.currency
-    )
+    # Ours is scaled and not theirs: a comparison is exact and bounded, whatever they write.
+    ours = Decimal(sent.amounts[0]).scaleb(-sent.exponent)
+    return echoed == ours and row.get("currency") == sent.currency

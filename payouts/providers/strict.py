@@ -14,12 +14,17 @@ payouts.providers.strict.UnreadableError: the key 'a' stands twice
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
 __all__ = ["UnreadableError", "loads", "loads_rows"]
+
+
+_ESCAPED = re.compile(rb"\\u00[2-7]")
+"""An ASCII character that is escaped: a key may be spelled so, and nobody writes texts so."""
 
 
 class UnreadableError(ValueError):
@@ -57,7 +62,7 @@ def loads_rows(body: bytes, keys: tuple[bytes, ...]) -> list[Any]:
         raise UnreadableError("not JSON") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return _as_list(loads(body))
-    once = all(
+    once = _ESCAPED.search(body) is None and all(
         body.count(b'"%b"' % key) == sum(key.decode() in row for row in rows) for key in keys
     )
     return rows if once else _as_list(loads(body))
