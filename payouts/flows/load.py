@@ -157,10 +157,6 @@ class AllRejectedError(FileRefusedError):
         self.result = result
 
 
-class _RolledBackError(Exception):
-    """Ends a dry unit."""
-
-
 def load(
     database: Database,
     survey: Survey,
@@ -179,26 +175,29 @@ def load(
         FileRefusedError: the file changed since it was surveyed, or no line of it is good.
         InvariantError: a promise would have been broken; nothing was written.
     """
-    result: LoadResult | None = None
-    try:
-        with database.unit() as unit, database.reading() as probe:
-            payer_id = runs.ensure_payer(unit, order.payer)
-            runs.lock_payer(unit, payer_id)
-            if order.again is not None:
-                order.again.require(unit)
-            known = runs.source_run(unit, payer_id, survey.sha256)
-            if known is not None:
-                return LoadResult(known, known=True, lines=survey.lines)
-            loader = _Loader(
-                unit, probe, survey, rules, order, payer_id, encoders, batch_max, signer, vault
-            )
-            result = loader.run()
-            if dry:
-                raise _RolledBackError
-    except _RolledBackError:
-        pass
-    if result is None:
-        raise InvariantError("a load ended without a result")
+    with database.unit() as unit, database.reading() as probe:
+        payer_id = runs.ensure_payer(unit, order.payer)
+        runs.lock_payer(unit, payer_id)
+        if order.again is not None:
+            order.again.require(unit)
+        known = runs.source_run(unit, payer_id, survey.sha256)
+        if known is not None:
+            return LoadResult(known, known=True, lines=survey.lines)
+        loader = _Loader(
+            unit,
+            probe,
+            survey,
+            rules,
+            order=order,
+            payer_id=payer_id,
+            encoders=encoders,
+            batch_max=batch_max,
+            signer=signer,
+            vault=vault,
+        )
+        result = loader.run()
+        if dry:
+            unit.rollback()
     return result
 
 
@@ -211,6 +210,7 @@ class _Loader:
         probe: Connection,
         survey: Survey,
         rules: Rules,
+        *,
         order: LoadOrder,
         payer_id: int,
         encoders: Mapping[str, Encoder],

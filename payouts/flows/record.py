@@ -179,8 +179,10 @@ class Recorder:
         )
 
     def _pause_where_needed(self, unit: Connection, answer: Submitted) -> None:
-        """C, redirects and a missing balance stop the lane, and so does a batch that is refused
-        again and again whatever its items are: then it is not the items (RELIABILITY §3)."""
+        """Stop the lane on C, on redirects and where the provider misses money (RELIABILITY §3).
+
+        So does a batch that is refused again and again whatever is in it: then it is not the items.
+        """
         status = answer.exchange.status
         reason = None
         if answer.answer is Answer.CONFIGURATION or status in _PAUSING:
@@ -286,7 +288,9 @@ class Recorder:
         wide["code"] += codes
         again = {str(Verdict.NOT_EXECUTED), str(Verdict.UNCLEAR), str(Verdict.REJECTED)}
         wide["due_at"] += [
-            self._item_due(verdict, clouded, answer, tried, at) if verdict in again else None
+            self._item_due(verdict, answer, tried, at, clouded=clouded)
+            if verdict in again
+            else None
             for verdict, clouded, tried in zip(verdicts, claim.clouded[span], tries, strict=True)
         ]
 
@@ -304,12 +308,7 @@ class Recorder:
         )
 
     def _item_due(
-        self,
-        verdict: str,
-        clouded: bool,
-        answer: Submitted,
-        tries: int,
-        at: datetime,
+        self, verdict: str, answer: Submitted, tries: int, at: datetime, *, clouded: bool
     ) -> datetime | None:
         after = after_submission(Verdict(verdict), clouded=clouded, found=False)[-1]
         return self._due(after, answer, tries, at)

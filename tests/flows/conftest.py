@@ -81,7 +81,7 @@ class World:
             out.writerows(rows)
         return path
 
-    def load(self, path: Path, *, dry: bool = False, **changes: Any) -> LoadResult:
+    def load(self, path: Path, *, dry: bool = False, **changes: Any) -> LoadResult:  # noqa: ANN401  fields of Pipeline
         pipeline = Pipeline("disbursement", **changes)
         copy = self.parts.take_copy(path)
         return loading.load(
@@ -110,7 +110,7 @@ class World:
         asyncio.run(work(self.parts, finished=finished, poll_s=0.05, said=self.alarms.append))
         return self.states(run_id)
 
-    def pay(self, rows: list[dict[str, str]], **changes: Any) -> dict[str, int]:
+    def pay(self, rows: list[dict[str, str]], **changes: Any) -> dict[str, int]:  # noqa: ANN401  fields of Pipeline
         return self.work(self.load(self.write(rows), **changes).run_id)
 
     def states(self, run_id: int) -> dict[str, int]:
@@ -123,7 +123,7 @@ class World:
                 ),
                 {"run": run_id},
             )
-            return {state: items for state, items in rows}
+            return {str(state): int(items) for state, items in rows}
 
     def sql(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         with self.parts.database.reading() as connection:

@@ -76,7 +76,7 @@ def test_a_fault_of_one_submission_never_pays_twice(
     """A lost answer is how a payee gets paid twice."""
     world = make_world(
         f'[[fault]]\nfault = "{fault}"\nroute = "{SUBMIT[provider]}"\nnth = [1]\n',
-        settings="[retry]\npace = 0.002\n",
+        settings="[retry]\npace = 0.0005\n",
     )
 
     states = world.pay(rows(provider))
@@ -143,7 +143,7 @@ def _set_faults(world: World, route: str, wire: str) -> None:
 
 
 def test_an_item_that_fails_never_touches_its_neighbours(make_world: Callable[..., World]) -> None:
-    world = make_world(settings="[retry]\npace = 0.002\n")
+    world = make_world(settings="[retry]\npace = 0.0005\n")
     lines = rows("orkesta", 5)
     for line, ending in zip(lines, ("771111", "772222", "779999", "774444"), strict=False):
         line["account"] = f"acc_01hx3k9qze4p7vb2ntcm{ending}"

@@ -54,6 +54,7 @@ def broken_promises(
         *_effects(connection, effects, wires),
         *_lines(connection),
         *_ledger(connection),
+        *_counters(connection),
         *_history(connection),
     ]
 
@@ -132,6 +133,9 @@ def _ledger(connection: psycopg.Connection[Any]) -> Iterator[str]:
         " HAVING sum(balance_minor) <> 0"
     ):
         yield f"the ledger in {currency} is off by {total}"
+
+
+def _counters(connection: psycopg.Connection[Any]) -> Iterator[str]:
     for batch, state, counted, actual in connection.execute(
         "SELECT c.batch_id, c.state::text, c.items, count(n.id) FROM batch_count c"
         " LEFT JOIN item_now n ON n.batch_id = c.batch_id AND n.state = c.state"
