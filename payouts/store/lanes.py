@@ -46,9 +46,16 @@ __all__ = [
     "refresh_due",
     "register_worker",
     "resume",
+    "retry_now",
     "try_lane",
     "unknown_after_death",
 ]
+
+_RETRIED = (
+    "(n.state = 'approved' AND n.tries > 0 AND b.retried_at > coalesce(n.at, (SELECT x.at"
+    " FROM batch_event x WHERE x.batch_id = b.id AND x.seq = b.base_seq)))"
+)
+"""A person asked that this item, proven not executed, be tried at once (`retry_now`)."""
 
 _WORKERS = 7_024_612
 _LANES = 7_024_613
@@ -149,9 +156,12 @@ def due_items(
     """Due items of split batches: (item, state, seq, clouded, tries, code) per batch, by key."""
     rows = connection.execute(
         text(
-            "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code FROM item_now n"
+            "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code FROM item_now n"  # noqa: S608  our own constant
+            " JOIN batch b ON b.id = n.batch_id"
             " WHERE n.batch_id = ANY(:ids) AND n.state IN ('approved', 'unknown')"
-            " AND n.due_at <= payouts_now() AND NOT EXISTS (SELECT FROM hold h"
+            " AND (n.due_at <= payouts_now() OR "
+            + _RETRIED
+            + ") AND NOT EXISTS (SELECT FROM hold h"
             " WHERE h.run_id = n.run_id AND h.item_id = n.id AND h.released_at IS NULL)"
             " ORDER BY n.batch_id, n.id"
         ),
@@ -388,10 +398,12 @@ def refresh_due(
     """Set when the touched batches are next due to be sent and to be looked at."""
     connection.execute(
         text(
-            "UPDATE batch b SET"
+            "UPDATE batch b SET"  # noqa: S608  our own constant
             " send_at = CASE WHEN c.sendable = 0 THEN NULL WHEN NOT b.split THEN"
             " (SELECT e.due_at FROM batch_event e WHERE e.batch_id = b.id AND e.seq = b.base_seq)"
-            " ELSE (SELECT min(n.due_at) FROM item_now n WHERE n.batch_id = b.id"
+            " ELSE (SELECT min(CASE WHEN "
+            + _RETRIED
+            + " THEN b.retried_at ELSE n.due_at END) FROM item_now n WHERE n.batch_id = b.id"
             " AND n.state IN ('approved', 'unknown')) END,"
             " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
             " payouts_now() + make_interval(secs => (CAST(:waits AS float8[]))"
@@ -523,6 +535,35 @@ def resume(connection: Connection, provider: str, funding: str) -> None:
         ),
         {"provider": provider, "funding": funding},
     )
+
+
+def retry_now(connection: Connection, run_id: int) -> tuple[int, int]:
+    """Make due now what waits after an answer that proved it was not executed: (batches, items).
+
+    Never what is unclear, and never what was not sent yet: that waits for its own day. The due
+    times of events are history; the batch notes when a person asked.
+    """
+    waiting = text(
+        "SELECT b.id FROM batch b JOIN batch_count c ON c.batch_id = b.id"
+        " AND c.state = 'approved' AND c.items > 0 WHERE b.run_id = :run ORDER BY b.id"
+    )
+    batch_ids = list(connection.execute(waiting, {"run": run_id}).scalars())
+    lock_batches(connection, batch_ids)
+    rows = connection.execute(
+        text(
+            "SELECT n.batch_id, count(*) FROM item_now n WHERE n.batch_id = ANY(:ids)"
+            " AND n.state = 'approved' AND n.tries > 0 AND n.due_at > payouts_now() GROUP BY 1"
+        ),
+        {"ids": batch_ids},
+    ).all()
+    connection.execute(
+        text(
+            "UPDATE batch SET retried_at = payouts_now(), send_at = payouts_now()"
+            " WHERE id = ANY(:ids)"
+        ),
+        {"ids": [batch for batch, _ in rows]},
+    )
+    return len(rows), sum(items for _, items in rows)
 
 
 def paused(connection: Connection, provider: str, funding: str) -> str | None:

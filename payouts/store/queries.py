@@ -52,6 +52,7 @@ __all__ = [
     "holds",
     "item",
     "items",
+    "items_of",
     "lanes",
     "life",
     "line_sums",
@@ -366,6 +367,15 @@ def item(connection: Connection, item_id: int) -> ItemRow | None:
         {"item": item_id},
     ).one_or_none()
     return None if row is None else ItemRow(*row)
+
+
+def items_of(connection: Connection, item_ids: Sequence[int]) -> list[ItemRow]:
+    """These items as they are now, in key order; unknown keys lack."""
+    rows = connection.execute(
+        text(f"{_NOW} WHERE i.id = ANY(:ids) AND i.batch_id = b.id ORDER BY i.id"),
+        {"ids": list(item_ids)},
+    )
+    return [ItemRow(*row) for row in rows]
 
 
 def find(connection: Connection, word: str, *, wire_prefix: int | None = None) -> list[int]:
