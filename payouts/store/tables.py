@@ -218,6 +218,7 @@ class Batch(SQLModel, table=True):
     send_at: datetime | None = _at(default=None)
     check_at: datetime | None = _at(default=None)
     created_at: datetime = _at()
+    retried_at: datetime | None = _at(default=None)
 
 
 class BatchCount(SQLModel, table=True):
