@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["LANE_QUEUE", "WORK_LANE", "enqueue_lanes", "open_lanes"]
+__all__ = ["LANE_QUEUE", "WORK_LANE", "enqueue_lanes", "open_lanes", "overdue_lanes"]
 
 WORK_LANE = "payouts.work_lane"
 LANE_QUEUE = "lanes"
@@ -51,5 +51,31 @@ def open_lanes(unit: Connection) -> list[tuple[str, str]]:
             " OR check_at IS NOT NULL OR EXISTS (SELECT FROM attempt a WHERE a.batch_id = b.id"
             " AND a.closed_at IS NULL) ORDER BY 1, 2"
         )
+    )
+    return [(provider, funding) for provider, funding in rows]
+
+
+def overdue_lanes(unit: Connection, *, late_s: float) -> list[tuple[str, str]]:
+    """Lanes with something that nobody did although it was due so long ago.
+
+    A job that finds its lane taken ends at once; when the one that took it leaves (its own run is
+    over, its process was killed), nobody has a job for the rest. Held runs and the sends of paused
+    lanes do not count: their release enqueues the lane.
+    """
+    rows = unit.execute(
+        text(
+            "SELECT provider, funding FROM batch"
+            " WHERE check_at < payouts_now() - make_interval(secs => :late)"
+            " UNION SELECT b.provider, b.funding FROM batch b"
+            " WHERE b.send_at < payouts_now() - make_interval(secs => :late)"
+            " AND NOT EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id AND h.item_id IS NULL"
+            " AND h.released_at IS NULL) AND NOT EXISTS (SELECT FROM lane l"
+            " WHERE l.provider = b.provider AND l.funding = b.funding"
+            " AND l.paused_at IS NOT NULL)"
+            " UNION SELECT b.provider, b.funding FROM attempt a JOIN batch b ON b.id = a.batch_id"
+            " WHERE a.closed_at IS NULL AND a.opened_at < payouts_now()"
+            " - make_interval(secs => :late) ORDER BY 1, 2"
+        ),
+        {"late": late_s},
     )
     return [(provider, funding) for provider, funding in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import procrastinate
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from payouts.wiring import Parts
 
 __all__ = ["work"]
+
+_NUDGE_S = 5.0
+_LATE_S = 2.0
+"""What is due so long and still not done has no job: whoever worked its lane has left."""
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +79,13 @@ async def work(
             )
         )
         try:
+            nudged = time.monotonic()
             while not running.done() and not finished() and not stopping():
                 await asyncio.wait({running}, timeout=poll_s)
+                if time.monotonic() - nudged > _NUDGE_S:
+                    with parts.database.unit() as unit:
+                        jobs.enqueue_lanes(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
+                    nudged = time.monotonic()
         finally:
             # Lanes claim nothing more and finish what is in flight; then the worker itself ends.
             over.set()

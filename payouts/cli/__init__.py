@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from payouts.cli.app import build  # noqa: PLC0415  a broken command module is told below
 
         code = build()(args=words, prog_name="payouts", standalone_mode=False)
+        if code == Exit.INTERRUPTED and not isinstance(code, Exit):
+            code = frame.interrupted()  # typer took the Ctrl-C and left a bare number
     except KeyboardInterrupt:
         code = frame.interrupted()
     except SystemExit as error:  # completion scripts end like this

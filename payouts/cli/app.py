@@ -16,7 +16,7 @@ from payouts.cli.frame import Panel
 
 __all__ = ["MODULES", "ORDER", "build"]
 
-MODULES: tuple[str, ...] = ("run", "work", "show")
+MODULES: tuple[str, ...] = ("run", "work", "serve", "show")
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
 
 ORDER = (

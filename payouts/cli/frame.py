@@ -160,13 +160,13 @@ def flush() -> None:
 
 
 def say(sentence: str) -> None:
-    """A sentence for people, on stderr."""
-    _write(sys.stderr, sentence)
+    """A sentence for people, on stderr; what came from outside cannot steer the screen."""
+    _write(sys.stderr, clean(sentence))
 
 
 def told(sentence: str) -> None:
     """The command's result in words: on stdout, on stderr where stdout is a JSON document."""
-    _write(sys.stderr if _State.json_wanted else sys.stdout, sentence)
+    _write(sys.stderr if _State.json_wanted else sys.stdout, clean(sentence))
 
 
 def next_step(command: str, why: str = "") -> None:
@@ -328,7 +328,7 @@ def project(*, platforms: bool = False) -> Iterator[Parts]:
 
     found = load_settings()
     if found.file is None:
-        say(f"No payouts.toml here or above: {clean(str(found.root))} is the project folder.")
+        say(f"No payouts.toml here or above: {found.root} is the project folder.")
     with ExitStack() as stack:
         with _starting() as progress:
             parts = stack.enter_context(opened(found, progress=progress, platforms=platforms))

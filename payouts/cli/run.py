@@ -388,7 +388,7 @@ def _told(
         frame.document("run", {"run": name, **body, **more})
         return code
     title = f"{name} · {about.source_name} · {parts.settings.environment}"
-    frame.told(f"{frame.clean(title)} · database {parts.database_id}")
+    frame.told(f"{title} · database {parts.database_id}")
     for line in summary.run_lines(
         about, standing, failures, opened=result.opened, agrees=agrees, files=files
     ):

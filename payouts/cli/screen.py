@@ -125,7 +125,7 @@ class _Plain:
         frame.say(sentence)
 
     def reading(self, name: str) -> None:
-        frame.say(f"reading {frame.clean(name)}")
+        frame.say(f"reading {name}")
 
     def checked(self, lines: int, total: int) -> None:
         rate = self._rates["checking"].of(lines)
