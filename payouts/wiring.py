@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
@@ -137,7 +138,7 @@ class Parts:
         order = LoadOrder(
             payer=settings.payer,
             pipeline=pipeline.name,
-            period=_period(pipeline.period, datetime.now(UTC)),
+            period=pipeline.period_at(datetime.now(ZoneInfo(pipeline.timezone))),
             source_name=source.name,
             source_copy=str(copy.relative_to(self.project.root)),
             funding=pipeline.funding or settings.funding,
@@ -166,16 +167,6 @@ class _Opening(dict[str, int]):
     def __missing__(self, code: str) -> int:
         scale: int = 10 ** currency(code).exponent
         return self._major * scale
-
-
-def _period(kind: str, now: datetime) -> str:
-    match kind:
-        case "week":
-            return now.strftime("%G-W%V")
-        case "month":
-            return now.strftime("%Y-%m")
-        case _:
-            return now.strftime("%Y-%m-%d")
 
 
 @contextmanager

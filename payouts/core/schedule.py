@@ -30,7 +30,7 @@ from payouts.core.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cron", "instant", "slot_key", "wall_time"]
+__all__ = ["Cron", "due", "instant", "slot_key", "wall_time"]
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS: Final = (
@@ -175,6 +175,25 @@ def instant(slot: datetime, zone: tzinfo) -> datetime:
         if due.astimezone(zone).replace(tzinfo=None) == shown:
             return due
         shown += timedelta(minutes=1)
+
+
+def due(cron: Cron, zone: tzinfo, *, since: datetime, until: datetime) -> Iterator[datetime]:
+    """The slots that are due after `since` and not after `until` (instants), in order.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> evening = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    >>> nightly = Cron.parse("30 3 * * *")
+    >>> morning = evening + timedelta(hours=12)
+    >>> [slot_key(slot) for slot in due(nightly, ZoneInfo("Europe/Helsinki"), since=evening, until=morning)]
+    ['2026-10-25T03:30']
+    """
+    # What is due later than an instant is never shown before it, but for what clocks show twice.
+    for slot in cron.slots(wall_time(since, zone) - timedelta(minutes=1)):
+        at = instant(slot, zone)
+        if at > until:
+            return
+        if at > since:
+            yield slot
 
 
 def wall_time(at: datetime, zone: tzinfo) -> datetime:
