@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import procrastinate
 from sqlalchemy import text
 
-from payouts.store.engine import driver
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -35,7 +33,7 @@ def enqueue_lanes(
 
     A job too many is harmless: a lane that is being worked already lets the newcomer go.
     """
-    raw = driver(unit)
+    raw = unit.connection.driver_connection
     for provider, funding in lanes:
         task = _app.configure_task(
             WORK_LANE, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw

@@ -17,12 +17,13 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from payouts.core.errors import PayoutsError
+from payouts.core.sealed import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +37,6 @@ class VaultError(PayoutsError):
     """A sealed blob does not open: another key, another row, or altered bytes."""
 
     code = "E_VAULT"
-
-
-class Sealed(NamedTuple):
-    """An encrypted blob: the id of the vault key, the wrapped data key, the body."""
-
-    key_id: str
-    data_key: bytes
-    body: bytes
 
 
 class Vault:

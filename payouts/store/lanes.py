@@ -13,8 +13,8 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
 
+from payouts.core.sealed import Sealed
 from payouts.store import bulk
-from payouts.vault import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

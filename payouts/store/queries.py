@@ -15,8 +15,8 @@ import polars as pl
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
+from payouts.core.sealed import Sealed
 from payouts.store import bulk
-from payouts.vault import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
