@@ -712,21 +712,11 @@ def report(
 def _written(parts: Parts, row: RunRow, folder: Path | None) -> Written:
     from datetime import UTC  # noqa: PLC0415  bodies import what they need
 
-    from payouts.discover import find_pipelines  # noqa: PLC0415  the same
+    from payouts.cli.which import source_of  # noqa: PLC0415  the same
     from payouts.flows import report as flow  # noqa: PLC0415  the same
-    from payouts.intake.survey import survey  # noqa: PLC0415  the same
     from payouts.local import private_directory  # noqa: PLC0415  the same
 
-    copy = parts.project.root / row.source_copy
-    if not copy.is_file():
-        raise UsageError(
-            f"our copy of {row.source_name} is gone: {row.source_copy}",
-            hint="Restore the folder `.payouts/files` from a backup; the items stay in the database.",
-            code="E_COPY_GONE",
-        )
-    pipeline = find_pipelines(parts.project).get(row.pipeline)
-    mapping = pipeline.mapping if pipeline else {}
-    constants = pipeline.constants if pipeline else {}
+    found, transform = source_of(parts, row)
     if folder is None:
         folder = private_directory(parts.project.state / "reports")
     elif not folder.is_dir():
@@ -734,12 +724,12 @@ def _written(parts: Parts, row: RunRow, folder: Path | None) -> Written:
     return flow.write(
         parts.database,
         row.id,
-        survey(copy, mapping=mapping, constants=constants),
+        found,
         folder=folder,
         rules=parts.rules(row.created_at.astimezone(UTC).date()),
         environment=parts.settings.environment,
         database_id=parts.database_id,
-        transform=pipeline.transform if pipeline else None,
+        transform=transform,
     )
 
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from payouts.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    import polars as pl
     from sqlalchemy import Connection
 
+    from payouts.intake.survey import Survey
     from payouts.store.queries import RunRow
+    from payouts.wiring import Parts
 
-__all__ = ["item_keys", "moment", "run_row", "span"]
+__all__ = ["item_keys", "moment", "run_row", "source_of", "span"]
 
 _WIRE_LENGTH = 32
 
@@ -94,3 +98,31 @@ def span(seconds: float) -> str:
         if seconds >= least:
             return f"in {seconds / size:.0f} {unit}"
     return f"in {seconds:.0f} s" if seconds > 0 else "now"
+
+
+def source_of(
+    parts: Parts, run: RunRow
+) -> tuple[Survey, Callable[[pl.DataFrame], pl.DataFrame] | None]:
+    """Our copy of a run's file, surveyed as its pipeline reads it, and the pipeline's transform.
+
+    Raises:
+        UsageError: E_COPY_GONE where the copy is not there.
+    """
+    from payouts.discover import find_pipelines  # noqa: PLC0415  bodies import what they need
+    from payouts.flows import reissue  # noqa: PLC0415  the same
+    from payouts.intake.survey import survey  # noqa: PLC0415  the same
+
+    copy = parts.project.root / run.source_copy
+    if not copy.is_file():
+        raise UsageError(
+            f"our copy of {run.source_name} is gone: {run.source_copy}",
+            hint="Restore the folder `.payouts/files` from a backup; all else is in the database.",
+            code="E_COPY_GONE",
+        )
+    if run.pipeline == reissue.PIPELINE:
+        return survey(copy, mapping=reissue.MAPPING), None
+    pipeline = find_pipelines(parts.project).get(run.pipeline)
+    if pipeline is None:
+        return survey(copy), None
+    found = survey(copy, mapping=pipeline.mapping, constants=pipeline.constants)
+    return found, pipeline.transform
