@@ -82,11 +82,12 @@ class Terminal:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     sandbox: str = ""
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Begin a command and leave it running."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PAYOUTS_")}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "payouts", *words],
             cwd=self.folder,
             env={**inherited, **self.environment, **more},
@@ -96,6 +97,15 @@ class Terminal:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def leave(self) -> None:
+        """Kill what a failed test left running."""
+        for process in self.started:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *words: str, timeout: float = 50, **more: str) -> Done:
         """Type a command and wait for its end."""
@@ -177,6 +187,7 @@ def make_terminal(
                 speed="instant" if speed == "instant" else float(speed),
                 extra_args=["--faults", str(played)] if faults else [],
             )
+            stack.callback(terminal.leave)
             terminal.sandbox = stack.enter_context(running)
             return terminal
 
@@ -190,10 +201,11 @@ def terminal(make_terminal: Callable[..., Terminal]) -> Terminal:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Terminal:
+def fresh(tmp_path: Path) -> Iterator[Terminal]:
     """A project as somebody's first: its own PostgreSQL and sandbox, started by the commands."""
     folder = tmp_path / "first project"
     folder.mkdir()
     made = Terminal(folder)
     made.settings('payer = "first"\n[sandbox]\nspeed = "instant"\n')
-    return made
+    yield made
+    made.leave()
