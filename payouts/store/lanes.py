@@ -7,7 +7,7 @@ batches of a turn; rows of `batch` are locked in key order before anything of th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.errors import UniqueViolation
 from sqlalchemy import bindparam, text
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = [
+    "LANE_LOCKS",
+    "WORKER_LOCKS",
     "Claim",
     "DueBatch",
+    "DueItem",
     "LookedItem",
     "claim_checks",
     "close_attempts",
@@ -57,13 +60,19 @@ _RETRIED = (
 )
 """A person asked that this item, proven not executed, be tried at once (`retry_now`)."""
 
-_WORKERS = 7_024_612
-_LANES = 7_024_613
+WORKER_LOCKS = 7_024_612
+"""First key of the advisory lock of a living worker; the second is its number."""
+LANE_LOCKS = 7_024_613
+"""First key of the advisory lock of a lane that is worked; the second is the hash of its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueBatch:
-    """A locked batch with something due to be sent."""
+    """A locked batch with something due to be sent.
+
+    Args:
+        age_s: of an unclear batch, the seconds since its key was first used; else 0.
+    """
 
     batch_id: int
     lo: int
@@ -76,6 +85,24 @@ class DueBatch:
     base_clouded: bool
     split: bool
     tries: int
+    age_s: float
+
+
+class DueItem(NamedTuple):
+    """A due item of a split batch.
+
+    Args:
+        tries: sends so far.
+        age_s: of an unclear item, the seconds since its key was first used; else 0.
+    """
+
+    item_id: int
+    state: str
+    seq: int
+    clouded: bool
+    tries: int
+    code: str | None
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +143,8 @@ def register_worker(connection: Connection) -> int:
     """A new worker number, and the session lock that shows that its writer is alive."""
     worker = int(connection.execute(text("SELECT nextval('worker_seq')")).scalar_one())
     connection.execute(
-        text("SELECT pg_advisory_lock(:workers, :worker)"), {"workers": _WORKERS, "worker": worker}
+        text("SELECT pg_advisory_lock(:workers, :worker)"),
+        {"workers": WORKER_LOCKS, "worker": worker},
     )
     connection.commit()
     return worker
@@ -126,7 +154,7 @@ def try_lane(connection: Connection, provider: str, funding: str) -> bool:
     """Take the lane for this session; false where somebody works it already."""
     taken = connection.execute(
         text("SELECT pg_try_advisory_lock(:lanes, hashtext(:lane))"),
-        {"lanes": _LANES, "lane": f"{provider}/{funding}"},
+        {"lanes": LANE_LOCKS, "lane": f"{provider}/{funding}"},
     ).scalar_one()
     connection.commit()
     return bool(taken)
@@ -139,7 +167,10 @@ def due_batches(
     rows = connection.execute(
         text(
             "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"
-            " b.base_seq, b.base_clouded, b.split, b.tries FROM batch b"
+            " b.base_seq, b.base_clouded, b.split, b.tries,"
+            " CASE WHEN NOT b.base_clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
+            " - (SELECT max(e.at) FROM batch_event e WHERE e.batch_id = b.id"
+            " AND e.before = 'approved')) END::float8 FROM batch b"
             " WHERE b.provider = :provider AND b.funding = :funding AND b.send_at <= payouts_now()"
             " AND NOT EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id"
             " AND h.item_id IS NULL AND h.released_at IS NULL)"
@@ -150,13 +181,14 @@ def due_batches(
     return [DueBatch(*row) for row in rows]
 
 
-def due_items(
-    connection: Connection, batch_ids: Sequence[int]
-) -> dict[int, list[tuple[int, str, int, bool, int, str | None]]]:
-    """Due items of split batches: (item, state, seq, clouded, tries, code) per batch, by key."""
+def due_items(connection: Connection, batch_ids: Sequence[int]) -> dict[int, list[DueItem]]:
+    """Due items of split batches that no hold covers, by batch and in key order."""
     rows = connection.execute(
         text(
-            "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code FROM item_now n"  # noqa: S608  our own constant
+            "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code,"  # noqa: S608  our own constant
+            " CASE WHEN NOT n.clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
+            " - (SELECT max(l.at) FROM item_life l WHERE l.item_id = n.id"
+            " AND l.before = 'approved')) END::float8 FROM item_now n"
             " JOIN batch b ON b.id = n.batch_id"
             " WHERE n.batch_id = ANY(:ids) AND n.state IN ('approved', 'unknown')"
             " AND (n.due_at <= payouts_now() OR "
@@ -167,9 +199,9 @@ def due_items(
         ),
         {"ids": list(batch_ids)},
     )
-    found: dict[int, list[tuple[int, str, int, bool, int, str | None]]] = {}
+    found: dict[int, list[DueItem]] = {}
     for batch_id, *item in rows:
-        found.setdefault(batch_id, []).append(tuple(item))
+        found.setdefault(batch_id, []).append(DueItem(*item))
     return found
 
 
@@ -487,7 +519,7 @@ def expired_attempts(
             " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))"
             " ORDER BY a.batch_id, a.id FOR UPDATE OF a"
         ),
-        {"provider": provider, "funding": funding, "workers": _WORKERS},
+        {"provider": provider, "funding": funding, "workers": WORKER_LOCKS},
     )
     return [(int(a), int(b), bool(w), int(n)) for a, b, w, n in rows]
 
@@ -619,8 +651,9 @@ def unknown_after_death(
             " true, :actor, 'worker_lost', CASE WHEN n.tries <= :resends_max THEN payouts_now()"
             " + make_interval(secs => CAST(:resend AS float8)) END"
             " FROM attempt a JOIN batch b ON b.id = a.batch_id AND b.split"
+            # The attempt that an item is out with now; the batch's may be open beside it.
             " JOIN item_now n ON n.batch_id = b.id AND n.state = 'sending'"
-            " AND (a.members IS NULL OR n.id = ANY(a.members))"
+            " AND (n.attempt_id = a.id OR (n.attempt_id IS NULL AND a.members IS NULL))"
             " WHERE a.id = ANY(:ids) ORDER BY n.id"
         ),
         values,
