@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from payouts.providers.connector import Connector
     from payouts.settings import Project, Settings
 
-__all__ = ["Parts", "opened"]
+__all__ = ["Parts", "create_database", "opened", "upgrade_database"]
 
 _SANDBOX_PACE = 0.01
 _SANDBOX_DEADLINE_S = 20.0
@@ -227,16 +227,64 @@ def _database(project: Project, stack: ExitStack, progress: Callable[[str], None
         return database
     directory = project.state / "postgres"
     if project.settings.environment == "live" and not embedded.exists(directory):
-        raise SettingsError(
-            f"there is no embedded database in {directory}",
-            hint="If this is a new installation, run `payouts db create`; else check the folder.",
-            code="E_DATABASE_MISSING",
-        )
+        raise _no_embedded(directory)
     server = stack.enter_context(embedded.running(directory, progress=progress))
     server.ensure_database(_DATABASE)
     database = Database.from_args(server.connect_args(_DATABASE))
     migrate.upgrade(database)
     return database
+
+
+def create_database(project: Project, *, progress: Callable[[str], None]) -> bool:
+    """Make the project's embedded database; false where it was there.
+
+    The one way to get a new one in live, where an empty database by mistake would mean that
+    everybody is paid again.
+
+    Raises:
+        SettingsError: the project has the URL of a database of its own.
+    """
+    if project.settings.database.url is not None:
+        raise SettingsError(
+            "this project's database is given by its URL",
+            hint="Create it there (CREATE DATABASE …), then run `payouts db upgrade`.",
+        )
+    local.private_directory(project.state)
+    _ignore(project.state)
+    directory = project.state / "postgres"
+    made = not embedded.exists(directory)
+    with embedded.running(directory, progress=progress) as server:
+        server.ensure_database(_DATABASE)
+        database = Database.from_args(server.connect_args(_DATABASE))
+        try:
+            migrate.upgrade(database)
+        finally:
+            database.dispose()
+    return made
+
+
+def upgrade_database(project: Project, *, progress: Callable[[str], None]) -> tuple[str, str]:
+    """Give the project's database the shape of this version: revision (before, after)."""
+    url = project.settings.database.url
+    with ExitStack() as stack:
+        if url is not None:
+            database = Database.from_url(url.get_secret_value())
+        else:
+            directory = project.state / "postgres"
+            if not embedded.exists(directory):
+                raise _no_embedded(directory)
+            server = stack.enter_context(embedded.running(directory, progress=progress))
+            database = Database.from_args(server.connect_args(_DATABASE))
+        stack.callback(database.dispose)
+        return migrate.upgrade(database), migrate.current(database)
+
+
+def _no_embedded(directory: Path) -> SettingsError:
+    return SettingsError(
+        f"there is no embedded database in {directory}",
+        hint="If this is a new installation, run `payouts db create`; else check the folder.",
+        code="E_DATABASE_MISSING",
+    )
 
 
 def _ignore(state: Path) -> None:
