@@ -12,11 +12,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from payouts.cli.frame import Panel
+from payouts.cli.frame import Panel, told
 
 __all__ = ["MODULES", "ORDER", "build"]
 
-MODULES: tuple[str, ...] = ("run", "work", "serve", "show")
+MODULES: tuple[str, ...] = ("run", "work", "serve", "show", "money")
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
 
 ORDER = (
@@ -73,7 +73,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415  reads files
 
-        typer.echo(f"payouts {version('payouts')}")
+        told(f"payouts {version('payouts')}")
         raise typer.Exit
 
 

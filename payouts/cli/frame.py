@@ -117,7 +117,9 @@ def add(
     name: str | None = None,
 ) -> None:
     """Register a command; its docstring is its help and `example` a line that can be pasted."""
-    app.command(name, rich_help_panel=panel, epilog=f"Example: {example}")(function)
+    app.command(name or function.__name__, rich_help_panel=panel, epilog=f"Example: {example}")(
+        function
+    )
 
 
 # -- state of this process ------------------------------------------------------------------------
