@@ -432,7 +432,7 @@ def test_a_bad_file_is_said_and_recorded_and_the_others_are_taken(
     keeper = bench.keeper(WEEKLY)
     bench.drop("a.csv", "no,header,of,ours\n1,2,3,4\n")
     bench.drop("b.csv", sepa(2))
-    bench.drop("c.csv", sepa(2, prefix="BAD").replace(",EUR,", ",XXX,"))
+    bench.drop("c.csv", sepa(2, prefix="BAD").replace(",EUR,", ",QQQ,"))
     bench.clock.at = FRIDAY
     keeper.look("weekly")
     said = list(bench.said)
