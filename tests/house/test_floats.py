@@ -1,0 +1,137 @@
+"""No float near money: where a float may stand is a list, and each entry has its reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.house.tracked import ROOT, source_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGES = ("core", "store", "flows", "intake", "providers")
+MONEY = re.compile(r"amount|minor|balance|total|money|fee")
+SECONDS = "seconds"
+ALLOWED = {
+    "core/capabilities:Capabilities": SECONDS,
+    "core/pipeline:Pipeline": "the share of bad lines",
+    "core/retry:RetryPolicy": SECONDS,
+    "core/retry:module": SECONDS,
+    "flows/lane:LaneOrder": SECONDS,
+    "flows/lane:_Lane": SECONDS,
+    "flows/lane:_Turn": SECONDS,
+    "flows/lane:_Writer": SECONDS,
+    "flows/lane:_asked": SECONDS,
+    "flows/load:LoadOrder": "the share of bad lines",
+    "flows/page:_share": "per cent, only shown",
+    "flows/pickup:Settling": SECONDS,
+    "flows/pickup:settled": SECONDS,
+    "flows/progress:module": SECONDS,
+    "flows/progress:read": SECONDS,
+    "flows/record:Recorder": "seconds, and draws for jitter",
+    "flows/record:Submitted": SECONDS,
+    "intake/columns:_suggested": "how alike two column names are",
+    "providers/client:Client": SECONDS,
+    "providers/client:Permit": SECONDS,
+    "providers/client:Timeouts": SECONDS,
+    "providers/orkestra:Orkestra": SECONDS,
+    "providers/orkestra:module": SECONDS,
+    "store/embedded:running": SECONDS,
+    "store/lanes:DueBatch": SECONDS,
+    "store/lanes:DueItem": SECONDS,
+    "store/lanes:LookedItem": SECONDS,
+    "store/lanes:claim_checks": SECONDS,
+    "store/lanes:next_due": SECONDS,
+    "store/lanes:open_attempts": SECONDS,
+    "store/lanes:refresh_due": SECONDS,
+    "store/lanes:unknown_after_death": SECONDS,
+}
+"""`module:class or function` → what the floats there are. Money is never among them."""
+
+
+class _Finder(ast.NodeVisitor):
+    """Collects where floats stand: constants, the name, Polars' types, a division of money."""
+
+    def __init__(self) -> None:
+        self.where: list[str] = []
+        self.found: set[str] = set()
+
+    def _note(self) -> None:
+        self.found.add(self.where[0] if self.where else "module")
+
+    def _inside(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.where.append(node.name)
+        self.generic_visit(node)
+        self.where.pop()
+
+    visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _inside  # noqa: N815  ast's names
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, float | complex):
+            self._note()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if node.id in {"float", "round"}:
+            self._note()
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr.startswith("Float") or node.attr in {"mean", "median", "quantile"}:
+            self._note()
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Div) and MONEY.search(ast.unparse(node)):
+            self._note()
+        self.generic_visit(node)
+
+
+def floats_of(text: str) -> set[str]:
+    finder = _Finder()
+    finder.visit(ast.parse(text))
+    return finder.found
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT / "payouts")).removesuffix(".py")
+
+
+def floats() -> Iterator[str]:
+    for path in source_files(*PACKAGES):
+        for where in floats_of(path.read_text("utf-8")):
+            yield f"{name_of(path)}:{where}"
+
+
+def test_floats_stand_only_where_they_are_allowed() -> None:
+    assert set(floats()) - set(ALLOWED) == set(), "money? then no float; else add it with a reason"
+
+
+def test_nothing_is_allowed_that_is_not_there_any_more() -> None:
+    assert set(ALLOWED) - set(floats()) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("amount = 12.5", "x: float = amount", "y = float(amount)", "z = round(amount, 2)"),
+        *("a = amount_minor / 100", "b = pl.col('amount_minor') / 100", "c = x.cast(pl.Float64)"),
+        *("d = total.mean()", "def f(fee: float) -> None: ..."),
+    ],
+)
+def test_the_scan_sees_a_float_like_this(text: str) -> None:
+    assert floats_of(text)
+
+
+def test_the_scan_passes_over_what_is_none() -> None:
+    assert not floats_of("path = folder / name; amount = minor // 100; whole = amount % 100")
+
+
+def test_the_database_knows_no_floating_column() -> None:
+    """Waits are given as float8 and become intervals; nothing that is stored is one."""
+    stored = re.compile(r"^\s+\w+ (?:real|float\d?|double precision|numeric|money)\b", re.MULTILINE)
+    for path in (ROOT / "payouts" / "store" / "migrations").glob("*.sql"):
+        assert not stored.findall(path.read_text("utf-8"))
