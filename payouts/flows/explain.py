@@ -64,6 +64,7 @@ _WORDS: Final = {
     "not_listed_error_code": "the platform refused it with a code that its contract does not list",
     "worker_lost": "the worker died while the request may have been on the wire",
     "no_evidence": "nothing more can be found out by asking the platform",
+    "key_life_over": "the platform may have forgotten the key: sending again could pay twice",
     "not_connected": "no connection to the platform: nothing was sent",
     "certificate": "the platform's certificate was not accepted: nothing was sent",
     "nothing_sent": "nothing was sent",

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from payouts.providers.client import Timeouts
     from payouts.providers.connector import Connector
     from payouts.store.engine import Database
-    from payouts.store.lanes import DueBatch, LookedItem
+    from payouts.store.lanes import DueBatch, DueItem, LookedItem
     from payouts.vault import Vault
 
 __all__ = ["LaneOrder", "work_lane"]
 
 _GROUP = 64
+_FORGOTTEN = "key_life_over"
 _REMEMBERED = 64  # batches whose wire references are kept between looks
 _WIRE = slice(-34, -2)  # the wire reference is the last member of every body; flows.load checks it
 
@@ -323,12 +324,12 @@ class _Writer:
         split = [batch.batch_id for batch in due if batch.split]
         items = lanes.due_items(unit, split) if split else {}
         posting = bulk.next_posting(unit)
-        claims = self._claim_whole(unit, [b for b in due if not b.split], opened, posting)
+        whole = self._whole_in_key_life(unit, [b for b in due if not b.split], posting)
+        claims = self._claim_whole(unit, whole, opened, posting)
         for batch in due:
             if batch.split:
-                claims += self._claim_members(
-                    unit, batch, items.get(batch.batch_id, []), opened, posting
-                )
+                chosen = self._in_key_life(unit, batch, items.get(batch.batch_id, []), posting)
+                claims += self._claim_members(unit, batch, chosen, opened, posting)
         lanes.refresh_due(
             unit,
             [batch.batch_id for batch in due],
@@ -336,6 +337,53 @@ class _Writer:
             unclear_s=self.order.policy.unclear_max_s * self.order.policy.pace,
         )
         return claims
+
+    def _whole_in_key_life(
+        self, unit: Connection, due: list[DueBatch], posting: int
+    ) -> list[DueBatch]:
+        """Batches that may be sent; those whose key the provider may have forgotten go to review.
+
+        Due or not: a worker that was away, a pause and a hold all let the time run on, and with a
+        key that is forgotten a re-send is a second payment (P1, P5).
+        """
+        late = [b for b in due if b.base_clouded and not self._remembered(b.tries, b.age_s)]
+        lanes.insert_batch_events(
+            unit,
+            posting=posting,
+            actor=self.recorder.actor,
+            before=State.UNKNOWN,
+            after=State.REVIEW,
+            clouded=True,
+            batches=[(b.batch_id, b.base_seq + 1, None, None, _FORGOTTEN, None) for b in late],
+        )
+        self._say_forgotten(sum(batch.items for batch in late))
+        return [batch for batch in due if batch not in late]
+
+    def _in_key_life(
+        self, unit: Connection, batch: DueBatch, due: list[DueItem], posting: int
+    ) -> list[DueItem]:
+        """As above, item by item."""
+        late = [i for i in due if i.clouded and not self._remembered(i.tries, i.age_s)]
+        same = (batch.batch_id, posting, "unknown", "review", True, self.recorder.actor, _FORGOTTEN)
+        columns = ("batch_id", "posting", "before", "after", "clouded", "actor", "code")
+        bulk.copy_rows(
+            unit,
+            "item_event",
+            (*columns, "item_id", "seq", "tries"),
+            [(*same, item.item_id, item.seq + 1, item.tries) for item in late],
+        )
+        self._say_forgotten(len(late))
+        return [item for item in due if item not in late]
+
+    def _remembered(self, tries: int, age_s: float) -> bool:
+        return self.recorder.may_resend(tries, age_s=age_s)
+
+    def _say_forgotten(self, items: int) -> None:
+        if items:
+            self.recorder.alarms.append(
+                f"{items} unclear payments are not sent again: {self.recorder.provider} may have"
+                " forgotten their keys; they wait in review"
+            )
 
     def _opened(
         self, unit: Connection, batch_ids: list[int]
@@ -413,7 +461,7 @@ class _Writer:
         self,
         unit: Connection,
         batch: DueBatch,
-        due: list[tuple[int, str, int, bool, int, str | None]],
+        due: list[DueItem],
         opened: dict[int, tuple[list[int], list[bytes], list[int]]],
         posting: int,
     ) -> list[Claim]:
@@ -422,8 +470,8 @@ class _Writer:
         _, bodies, amounts = opened[batch.batch_id]
         claims, rows = [], []
         for part in _parts(due):
-            chosen = [bodies[item[0] - batch.lo] for item in part]
-            members = [item[0] for item in part]
+            chosen = [bodies[item.item_id - batch.lo] for item in part]
+            members = [item.item_id for item in part]
             digest = hashlib.sha256(b"\n".join(chosen)).digest()
             key = self._key(chosen)
             (attempt,) = self._attempts(unit, [(batch.batch_id, members, len(part), key, digest)])
@@ -435,27 +483,27 @@ class _Writer:
                     currency=batch.currency,
                     whole=False,
                     members=members,
-                    seqs=[seq + 1 for _, _, seq, _, _, _ in part],
-                    tries=[tries + 1 for _, _, _, _, tries, _ in part],
-                    clouded=[clouded for _, _, _, clouded, _, _ in part],
+                    seqs=[item.seq + 1 for item in part],
+                    tries=[item.tries + 1 for item in part],
+                    clouded=[item.clouded for item in part],
                     amounts=[amounts[item - batch.lo] for item in members],
                     bodies=chosen,
                 )
             )
             rows += [
                 (
-                    item,
+                    item.item_id,
                     batch.batch_id,
                     posting,
                     attempt[0],
-                    state,
+                    item.state,
                     "sending",
-                    seq + 1,
-                    tries + 1,
-                    clouded,
+                    item.seq + 1,
+                    item.tries + 1,
+                    item.clouded,
                     self.recorder.actor,
                 )
-                for item, state, seq, clouded, tries, _ in part
+                for item in part
             ]
         columns = (
             "item_id",
@@ -519,16 +567,14 @@ class _Writer:
         )
 
 
-def _parts(
-    due: list[tuple[int, str, int, bool, int, str | None]],
-) -> list[list[tuple[int, str, int, bool, int, str | None]]]:
+def _parts(due: list[DueItem]) -> list[list[DueItem]]:
     """Due items as attempts: unclear ones apart from fresh ones, halves where one is poison."""
     parts = []
     for clouded in (False, True):
-        same = [item for item in due if item[3] is clouded]
+        same = [item for item in due if item.clouded is clouded]
         size = 500
         for item in same:
-            if item[5] is not None and item[5].startswith("bisect:"):
-                size = min(size, int(item[5].removeprefix("bisect:")))
+            if item.code is not None and item.code.startswith("bisect:"):
+                size = min(size, int(item.code.removeprefix("bisect:")))
         parts += [same[start : start + size] for start in range(0, len(same), size)]
     return parts

@@ -325,9 +325,13 @@ class Recorder:
             return at + timedelta(seconds=self.policy.quiet_wait())
         return None
 
-    def may_resend(self, tries: int) -> bool:
-        """Whether a clouded item that was sent `tries` times may be sent again under its key."""
-        return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=0.0)
+    def may_resend(self, tries: int, *, age_s: float = 0.0) -> bool:
+        """Whether a clouded item that was sent `tries` times may be sent again under its key.
+
+        Args:
+            age_s: since the key was first used.
+        """
+        return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=age_s)
 
     def _mapped(self, unit: Connection, frame: pl.DataFrame) -> pl.DataFrame:
         """Store the provider's ids; an id that contradicts what is known makes a mismatch."""
