@@ -29,10 +29,14 @@ _CONTENT = [
     "branch_code",
     "account_type",
     "document",
+    "document_kind",
     "network",
     "due_date",
 ]
 """What two lines with one reference must share to be the same payment."""
+
+_FETCHER = pl.when(pl.col("account").is_null()).then(pl.col("phone"))
+"""Who fetches cash is told by the phone in countries that ask for no document."""
 
 _BLOCK = 64
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -71,11 +75,9 @@ class Signer:
 
 def with_content(lines: pl.DataFrame, vault: Vault) -> pl.DataFrame:
     """Add `content` (Binary, 16 bytes): a keyed hash of what would be paid and to whom."""
-    joined = lines.select(
-        pl.concat_str(
-            [pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT], separator="\x1f"
-        )
-    ).to_series()
+    parts = [pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT]
+    parts.append(_FETCHER.fill_null(""))
+    joined = lines.select(pl.concat_str(parts, separator="\x1f")).to_series()
     content = pl.Series("content", vault.fingerprints(joined.to_list()), dtype=pl.Binary)
     return lines.with_columns(content)
 

@@ -230,6 +230,7 @@ class _Loader:
         self.line_lo = bulk.take_keys(unit, "line_seq", max(survey.lines, 1))
         self.lines = 0
         self.rest: pl.DataFrame | None = None
+        self.fingerprints = pl.DataFrame(schema={"content": pl.Binary})
         self.routes: list[pl.DataFrame] = []
         self.amounts: list[pl.DataFrame] = []
         self.problems: list[pl.DataFrame] = []
@@ -301,9 +302,27 @@ class _Loader:
             .alias("outcome"),
             pl.col("known_item").alias("item_id"),
         )
-        earlier = before.join(inside, on="line", how="anti")
         inside = inside.join(good, on="line", how="semi")
+        if not self.survey.has_reference:
+            inside = pl.concat([inside, self._repeated(good)]).unique("line")
+        earlier = before.join(inside, on="line", how="anti")
         return pl.concat([inside, earlier]).unique("line")
+
+    def _repeated(self, good: pl.DataFrame) -> pl.DataFrame:
+        """Lines without a reference that pay what a line before them pays, however they are written.
+
+        The survey saw texts; here are values: `100` and `100.00` are one amount, and lines that
+        differ in their description alone have one fingerprint.
+        """
+        before = pl.concat([self.fingerprints, good.select("content")])
+        later = ~before.select(pl.col("content").is_first_distinct()).to_series()
+        repeated = good.filter(later.tail(good.height))
+        self.fingerprints = before.unique()
+        return repeated.select(
+            "line",
+            pl.lit("quarantined").alias("outcome"),
+            pl.lit(None, pl.Int64).alias("item_id"),
+        )
 
     def _refused(
         self,
