@@ -16,7 +16,7 @@ from payouts.cli.frame import Panel, told
 
 __all__ = ["MODULES", "ORDER", "build"]
 
-MODULES: tuple[str, ...] = ("run", "work", "serve", "show", "money")
+MODULES: tuple[str, ...] = ("run", "work", "serve", "show", "money", "setup", "operate")
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
 
 ORDER = (

