@@ -14,7 +14,7 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit, Json, Panel, add
-from payouts.core.errors import FileRefusedError, InvariantError
+from payouts.core.errors import FileRefusedError, InvariantError, UsageError
 
 if TYPE_CHECKING:
     from payouts.cli.screen import Screen
@@ -98,8 +98,7 @@ def run(
         _heading(parts)
         with screen.opened() as shown:
             given = _given(parts, wanted, shown, keep=True)
-        if not _agreed_before(parts, given, yes=yes):
-            return frame.interrupted()
+        _require_agreed(parts, given, yes=yes)
         with screen.opened() as shown:
             result = _loaded(parts, given, shown, dry=False)
         if result.known:
@@ -292,18 +291,24 @@ def _expected_s(parts: Parts, result: LoadResult) -> float:
 # -- run ------------------------------------------------------------------------------------------
 
 
-def _agreed_before(parts: Parts, given: _Given, *, yes: bool) -> bool:
+def _require_agreed(parts: Parts, given: _Given, *, yes: bool) -> None:
     """In live, where a policy would approve at once, a person sees the plan before the load."""
     if parts.settings.environment != "live" or given.order.policy != "auto" or yes:
-        return True
+        return
     from payouts.cli import screen  # noqa: PLC0415  bodies import what they need
 
     with screen.opened() as shown:
         result = _loaded(parts, given, shown, dry=True)
-    if result.known:
-        return True
+    if result.known or not result.batches:
+        return
     _show_plan(parts, given, result)
-    return frame.confirmed("Pay this?", yes=yes)
+    if not frame.confirmed("Pay this?", yes=yes):
+        _forget(parts, given.copy)
+        raise UsageError(
+            "nobody said yes: nothing was stored or sent",
+            hint="Answer y, or give --yes in a script.",
+            code="E_NOT_CONFIRMED",
+        )
 
 
 def _show_plan(parts: Parts, given: _Given, result: LoadResult) -> None:

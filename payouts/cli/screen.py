@@ -16,13 +16,13 @@ from payouts.cli import frame
 from payouts.core.items import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import RenderableType
 
     from payouts.flows.progress import Standing
 
-__all__ = ["Screen", "opened", "pace"]
+__all__ = ["Plain", "Screen", "opened", "pace", "stage"]
 
 _PLAIN_EVERY_S = 5.0
 _RATE_OVER_S = 5.0
@@ -56,22 +56,24 @@ def opened() -> Iterator[Screen]:
         finally:
             live.close()
     else:
-        yield _Plain()
+        yield Plain()
 
 
 class _Rates:
-    """Things per second over the last few seconds, of a number that only grows."""
+    """Things per second over the last few seconds, per stage, of numbers that only grow."""
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
 
-    def of(self, number: int, *, now: float | None = None) -> float:
-        at = time.monotonic() if now is None else now
-        self._seen.append((at, number))
-        while len(self._seen) > 2 and at - self._seen[1][0] > _RATE_OVER_S:  # noqa: PLR2004  two make a span
-            self._seen.popleft()
-        first, before = self._seen[0]
-        return (number - before) / (at - first) if at > first else 0.0
+    def of(self, stage: str, number: int) -> str:
+        """The rate in words, now that so many are done in this stage."""
+        at, seen = self._clock(), self._seen.setdefault(stage, deque())
+        seen.append((at, number))
+        while len(seen) > 2 and at - seen[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  two make a span
+            seen.popleft()
+        first, before = seen[0]
+        return pace((number - before) / (at - first)) if at > first else ""
 
 
 def pace(rate: float) -> str:
@@ -114,34 +116,39 @@ def _paid_money(standing: Standing) -> str:
     return " · ".join(shown[:_CURRENCIES_MAX]) + (f" · {more} more" if more > 0 else "")
 
 
-class _Plain:
+class Plain:
     """A line when something begins, then one every 5 seconds."""
 
-    def __init__(self) -> None:
-        self._next = time.monotonic() + _PLAIN_EVERY_S
-        self._rates = {"checking": _Rates(), "sending": _Rates(), "settling": _Rates()}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = clock() + _PLAIN_EVERY_S
+        self._rates = _Rates(clock)
 
     def note(self, sentence: str) -> None:
+        """Show a sentence that stays."""
         frame.say(sentence)
 
     def reading(self, name: str) -> None:
+        """The file is looked at."""
         frame.say(f"reading {name}")
 
     def checked(self, lines: int, total: int) -> None:
-        rate = self._rates["checking"].of(lines)
+        """So many lines were checked."""
+        rate = self._rates.of("checking", lines)
         if self._due():
-            frame.say(f"checking: {lines:,} of {frame.count(total, 'line')} {pace(rate)}".rstrip())
+            frame.say(f"checking: {lines:,} of {frame.count(total, 'line')}; {rate}".rstrip("; "))
 
     def moved(self, standing: Standing) -> None:
+        """The run stands like this now."""
         word = stage(standing)
         number = standing.final if word != "sending" else _answered(standing)
-        rate = self._rates.setdefault(word, _Rates()).of(number)
+        rate = self._rates.of(word, number)
         if self._due() and not standing.rests:
             done = f"{number:,} of {frame.count(standing.items, 'item')}"
-            frame.say("; ".join(filter(None, (f"{word}: {done}", pace(rate), _states(standing)))))
+            frame.say("; ".join(filter(None, (f"{word}: {done}", rate, _states(standing)))))
 
     def _due(self) -> bool:
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next:
             return False
         self._next = now + _PLAIN_EVERY_S
@@ -162,9 +169,7 @@ class _Live:
             console=self._console, refresh_per_second=8, transient=True, redirect_stdout=False
         )
         self._live.start()
-        self._began = time.monotonic()
-        self._word = ""
-        self._rates: dict[str, _Rates] = {}
+        self._rates = _Rates(time.monotonic)
 
     def close(self) -> None:
         """Take the view away; what was noted stays."""
@@ -178,19 +183,16 @@ class _Live:
         self._draw("reading", frame.clean(name))
 
     def checked(self, lines: int, total: int) -> None:
-        rate = self._rate("checking", lines)
-        self._draw("checking", f"{lines:,}/{total:,} lines", pace(rate), of=(lines, total))
+        rate = self._rates.of("checking", lines)
+        self._draw("checking", f"{lines:,}/{total:,} lines", rate, of=(lines, total))
 
     def moved(self, standing: Standing) -> None:
         word = stage(standing)
         number = standing.final if word != "sending" else _answered(standing)
-        rate = self._rate(word, number)
+        rate = self._rates.of(word, number)
         below = "\n".join((_states(standing), _paid_money(standing)))
         done = f"{number:,}/{standing.items:,} items"
-        self._draw(word, done, pace(rate), of=(number, standing.items), below=below)
-
-    def _rate(self, word: str, number: int) -> float:
-        return self._rates.setdefault(word, _Rates()).of(number)
+        self._draw(word, done, rate, of=(number, standing.items), below=below)
 
     def _draw(
         self, word: str, done: str, rate: str = "", *, of: tuple[int, int] = (0, 0), below: str = ""
