@@ -15,6 +15,7 @@ from payouts.intake.fields import Check, run
 from payouts.intake.frames import no_problems
 from payouts.intake.identifiers import COMPANIONS, RULES, identified, last4
 from payouts.intake.identifiers.crypto import read_network
+from payouts.intake.identifiers.msisdn import e164
 
 __all__ = ["Identified", "with_accounts"]
 
@@ -57,7 +58,7 @@ class Identified:
     """Lines whose identifiers are read.
 
     Args:
-        lines: the lines in their order; `account`, `document` and `bank_code` normalised,
+        lines: the lines in their order; `account`, `document`, `bank_code` and `phone` normalised,
             `network` (of crypto), `account_kind` and `document_kind` as found, and a new column `account_last4`.
         problems: a problems frame with what is wrong with them.
     """
@@ -89,6 +90,8 @@ def with_accounts(lines: pl.DataFrame, own_accounts: frozenset[str]) -> Identifi
     for name in COMPANIONS:
         lines, found = _companion(lines, name)
         problems.append(found)
+    if lines["phone"].null_count() < lines.height:
+        lines = lines.with_columns(phone=e164(pl.col("phone"), pl.col("country")))
     return Identified(lines, pl.concat(problems))
 
 

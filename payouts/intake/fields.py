@@ -40,6 +40,7 @@ _REFERENCE: Final = r"^[!-~ ]{1,64}$"
 _DESCRIPTION: Final = r"^[A-Za-z0-9/\-?:().,'+ ]{1,140}$"
 _EMAIL: Final = r"^[^@\s\x00-\x20<>(),;:]{1,64}@[^@\s.<>(),;:]+(?:\.[^@\s.<>(),;:]+)+$"
 _PHONE: Final = r"^\+?[(]?[0-9][0-9 ().\-/]{4,24}$"
+_E164: Final = r"^\+[1-9][0-9]{6,14}$"
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 _REFERENCE_MAX: Final = 64
@@ -211,6 +212,7 @@ def _everywhere(today: date) -> list[Check]:
     """Checks that look at every line; cheap, and skipped for columns that are blank throughout."""
     due, last = due_date(pl.col("due_date")), pl.lit(today).dt.offset_by(f"{_DUE_MAX_DAYS}d")
     is_number = pl.col("phone").str.contains(_PHONE)
+    is_e164 = pl.col("phone").str.contains(_E164)
     is_address = pl.col("email").str.contains(_EMAIL) & (
         pl.col("email").str.len_bytes() <= _EMAIL_MAX
     )
@@ -219,7 +221,7 @@ def _everywhere(today: date) -> list[Check]:
         *(_longer(column, _SHORT_MAX, "E_FIELD_LENGTH") for column in _SHORT),
         _longer("account", _ACCOUNT_MAX, "E_FIELD_LENGTH"),
         Check("email", _when(~is_address, "E_EMAIL_FORMAT")),
-        Check("phone", _when(~is_number, "E_PHONE_FORMAT")),
+        Check("phone", _when(~(is_number & (is_e164 | ~needs("phone"))), "E_PHONE_FORMAT")),
         Check(
             "due_date", _when(pl.col("due_date").is_not_null() & due.is_null(), "E_DUE_DATE_FORMAT")
         ),

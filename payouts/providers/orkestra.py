@@ -32,6 +32,7 @@ _VERDICTS = {
 }
 _BUSINESS = ["cnpj", "nit", "ruc", "cuit"]
 _DAY_S = 86_400.0
+_E164 = r"^\+[1-9][0-9]{6,14}$"  # the form that the Pix page asks for; an optional field
 
 
 class Orkestra:
@@ -99,7 +100,7 @@ class Orkestra:
                 "document": text(col("document")),
                 "documentType": document_kind,
                 "emailAddress": text(col("email")),
-                "phoneNumber": text(col("phone")),
+                "phoneNumber": pl.when(col("phone").str.contains(_E164)).then(text(col("phone"))),
             }
         )
         note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)

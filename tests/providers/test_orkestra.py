@@ -174,6 +174,14 @@ def test_a_name_is_cut_at_its_first_blank(name: str, first: str, last: str) -> N
     assert (person["firstName"], person["lastName"]) == (first, last)
 
 
+@pytest.mark.parametrize(
+    ("phone", "sent"), [("+573001234567", True), ("300 123 4567", False), ("+57 300", False)]
+)
+def test_a_phone_goes_along_only_in_the_form_that_is_taken(phone: str, *, sent: bool) -> None:
+    """It is optional: nobody's payment fails for a telephone number."""
+    assert ("phoneNumber" in body(phone=phone)["beneficiary"]) is sent
+
+
 def test_credentials_go_as_http_basic() -> None:
     """A-ORK-1."""
     scheme, _, token = ORKESTRA.headers["Authorization"].partition(" ")

@@ -21,7 +21,7 @@ import polars as pl
 from payouts.intake.identifiers import text
 from payouts.intake.identifiers.staged import by_value, staged
 
-__all__ = ["OPERATORS", "network_problem", "normalised", "problem", "shape"]
+__all__ = ["OPERATORS", "e164", "network_problem", "normalised", "problem", "shape"]
 
 OPERATORS: Final[dict[str, dict[str, str]]] = {
     "BF": {"moov": "0[1-3]|5[0-3]|6[0-3]|7[0-3]", "orange": "0[4-7]|4|5[4-7]|6[4-7]|7[4-7]"},
@@ -117,6 +117,23 @@ def problem(account: pl.Expr, country: pl.Expr) -> pl.Expr:
     Oracle: `phonenumbers` on random numbers (tests/intake/identifiers/test_msisdn.py).
     """
     return by_value({"account": account, "country": country}, "country", _code)
+
+
+def e164(phone: pl.Expr, country: pl.Expr) -> pl.Expr:
+    """A telephone number with `+` and country code, where the country's plan is sure of it.
+
+    Anything else stays as written, null too: a contact's number is no account.
+    """
+    number = normalised(phone, country)
+    code = problem(number, country)
+    is_sure = code.is_null() | (code == "E_MSISDN_NOT_MOBILE")
+    return (
+        pl.when(number.str.contains(r"^\+[1-9][0-9]{6,14}$"))
+        .then(number)
+        .when(is_sure & number.str.contains(r"^[1-9][0-9]{6,14}$"))
+        .then("+" + number)
+        .otherwise(phone)
+    )
 
 
 def network_problem(account: pl.Expr, country: pl.Expr, network: pl.Expr) -> pl.Expr:

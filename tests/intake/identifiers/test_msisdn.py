@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import phonenumbers
+import polars as pl
 import pytest
 from phonenumbers import PhoneMetadata, PhoneNumberType
 
@@ -193,3 +194,28 @@ def test_the_operators_numbers_are_mobile_numbers_and_belong_to_one_operator_eac
         for number, codes in zip(numbers, zip(*claims, strict=True), strict=True):
             warned = codes.count("W_MSISDN_NETWORK")
             assert warned in {0, len(operators) - 1}, number
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "sent"),
+    [
+        ("CO", "300 123 4567", "+573001234567"),
+        ("CO", "+57 300-123-4567", "+573001234567"),
+        ("CO", "00573001234567", "+573001234567"),
+        ("ZA", "27711234567", "+27711234567"),
+        ("ZA", "071 123 4567", "+27711234567"),
+        ("CO", "+34 612 34 56 78", "+34612345678"),
+        ("DE", "12345", "12345"),
+        ("001", "12345", "12345"),
+        (None, "12345", "12345"),
+        ("CO", None, None),
+    ],
+)
+def test_a_contact_s_number_gets_its_plus_only_where_the_plan_is_sure(
+    country: str | None, written: str | None, sent: str | None
+) -> None:
+    """Platforms refuse a payment for a telephone number in another form (A-ORK-5, Pix page)."""
+    schema = {"phone": pl.String, "country": pl.String}
+    frame = pl.DataFrame({"phone": [written], "country": [country]}, schema=schema)
+
+    assert frame.select(msisdn.e164(pl.col("phone"), pl.col("country"))).item() == sent
