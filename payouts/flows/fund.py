@@ -49,7 +49,7 @@ def open_account(unit: Connection, account: str, currency: str, amount_minor: in
         text("SELECT EXISTS (SELECT FROM ledger_transfer WHERE kind = :kind AND debit_id = :id)"),
         {"kind": TransferKind.OPENING, "id": funding},
     ).scalar_one()
-    if booked:
+    if booked or not amount_minor:
         return 0
     fund(
         unit,
