@@ -9,7 +9,8 @@ pipelines/NAME.py         each declares PIPELINE = Pipeline(name="NAME", …)
 ```
 
 A project that has a folder `pipelines/` says itself what is scheduled and what picks up which file:
-of the shipped ones it has `disbursement` only, since every file needs one pipeline that takes it.
+there the shipped ones are reached by name only, without pattern and schedule, until a table gives
+them some.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def find_pipelines(project: Project) -> dict[str, Pipeline]:
     own = project.root / "pipelines"
     found = _declared(_modules(shipped_folder()), "shipped")
     if own.is_dir():
-        found = {DEFAULT: found[DEFAULT]} | _declared(_modules(own), "pipelines")
+        by_name = {name: replace(one, files="", schedule=None) for name, one in found.items()}
+        found = by_name | _declared(_modules(own), "pipelines")
     for name, table in project.settings.pipelines.items():
         found[name] = _tabled(name, table.model_dump(), found.get(name))
     for pipeline in found.values():

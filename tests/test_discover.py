@@ -50,14 +50,29 @@ def test_a_project_without_a_folder_of_pipelines_has_the_shipped_ones(
     assert found["gig_payouts"].period == "week"
 
 
-def test_a_project_with_its_own_folder_has_those_and_the_default(
+def test_a_project_with_its_own_folder_reaches_the_shipped_ones_by_name_only(
+    project: Callable[..., Project], tmp_path: Path
+) -> None:
+    """A shipped schedule or pattern that somebody took out of the folder must not go on."""
+    made = project(weekly='files="inputs/gig_*.csv"')
+    (tmp_path / "inputs").mkdir()
+
+    found = find_pipelines(made)
+
+    assert list(found) == ["disbursement", "file_drop", "gig_payouts", "weekly"]
+    assert [one.name for one in found.values() if one.schedule or one.files] == ["weekly"]
+    assert choose(made, tmp_path / "inputs" / "gig_1.csv").name == "weekly"
+    assert choose(made, tmp_path / "inputs" / "gig_1.csv", "gig_payouts").aggregated
+
+
+def test_a_table_gives_a_shipped_one_its_place_and_its_time(
     project: Callable[..., Project],
 ) -> None:
-    """A shipped schedule that somebody took out of the folder must not go on firing."""
-    found = find_pipelines(project(weekly='files="in/*.csv"'))
+    settings = '[pipelines.gig_payouts]\nfiles = "gigs/*.csv"\nschedule = "0 12 * * thu"\n'
 
-    assert list(found) == ["disbursement", "weekly"]
-    assert found["weekly"].files == "in/*.csv"
+    gig = find_pipelines(project(settings, weekly=""))["gig_payouts"]
+
+    assert (gig.files, gig.schedule, gig.aggregated) == ("gigs/*.csv", "0 12 * * thu", True)
 
 
 def test_a_file_of_the_project_replaces_the_shipped_one_of_that_name(

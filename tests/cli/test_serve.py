@@ -105,7 +105,7 @@ def test_the_list_says_what_comes_next_and_what_ran_last(project: Path) -> None:
     )
 
     found = {one["pipeline"]: one for one in json.loads(done.stdout)["pipelines"]}
-    assert set(found) == {"disbursement", "weekly"}
+    assert set(found) == {"weekly"}
     assert found["weekly"]["next_slot"].endswith("T09:00")
     assert datetime.fromisoformat(found["weekly"]["next_at"]).hour in {6, 7}
     assert found["weekly"]["recent"] == []

@@ -88,3 +88,20 @@ def test_it_pays_a_gig_file_in_a_folder_that_has_nothing_else(
     assert said["pipeline"] == "gig_payouts"
     assert said["lines"]["accepted"] == 6
     assert said["items"] == {"settled": 3}
+
+
+def test_it_makes_a_project_and_pays_its_example(installed: Path, tmp_path: Path) -> None:
+    here = {"PYTHONPATH": str(installed)}
+
+    made = run("-m", "payouts", "init", "payroll", "--payer", "acme", folder=tmp_path, **here)
+    project = tmp_path / "payroll"
+    listed = run("-m", "payouts", "serve", "--list", "--json", folder=project, **here)
+    paid = run("-m", "payouts", "run", "inputs/example.csv", folder=project, **here)
+
+    assert made.returncode == 0, made.stderr
+    assert listed.returncode == 0, listed.stderr
+    for pipeline in (project / "pipelines").glob("*.py"):
+        assert pipeline.stem in {one["pipeline"] for one in json.loads(listed.stdout)["pipelines"]}
+    assert paid.returncode in {0, 3}, paid.stderr
+    (result,) = (project / ".payouts" / "reports").glob("*.run_result.json")
+    assert json.loads(result.read_text())["items"]["settled"]
