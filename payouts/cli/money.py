@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
+    from sqlalchemy import Connection
 
     from payouts.flows.load import LoadResult
     from payouts.flows.reissue import Reissue
@@ -65,7 +66,7 @@ def approve(
 ) -> Exit:
     """Approve RUN: its money is reserved and it is sent; a hold for rejects or a likeness ends."""
     from payouts.cli.summary import money_of  # noqa: PLC0415  bodies import what they need
-    from payouts.cli.which import run_row  # noqa: PLC0415  the same
+    from payouts.cli.which import require_yes, run_row  # noqa: PLC0415  the same
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
     from payouts.flows import review  # noqa: PLC0415  the same
     from payouts.store import queries  # noqa: PLC0415  the same
@@ -77,8 +78,8 @@ def approve(
             held = queries.holds(unit, [row.id], open_only=True)
         name = public_id("run", row.id)
         question = f"Approve {name} ({row.source_name}, {money_of(row.totals, most=None)})?"
-        if parts.settings.environment == "live" and not frame.confirmed(question, yes=yes):
-            return frame.interrupted()
+        if parts.settings.environment == "live":
+            require_yes(question, yes=yes)
         actor = frame.person()
         ended = review.release(parts.database, row.id, reasons=_HELD_BY_WORDS, actor=actor)
         made = review.approve(parts.database, row.id, actor=actor, reason=reason)
@@ -126,8 +127,8 @@ def _short_of_money(row: RunRow, made: Review) -> Exit:
 def _goes_on(parts: Parts, run_id: int, *, wait: bool) -> Exit:
     """Say, or do, what comes after a decision."""
     from payouts.cli import foreground, screen, summary  # noqa: PLC0415  bodies import lazily
+    from payouts.cli.show import written_files  # noqa: PLC0415  the same
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
-    from payouts.store import queries  # noqa: PLC0415  the same
 
     name = public_id("run", run_id)
     if not wait:
@@ -136,13 +137,22 @@ def _goes_on(parts: Parts, run_id: int, *, wait: bool) -> Exit:
     with screen.opened() as shown:
         standing, stopped = foreground.until_rest(parts, run_id, shown)
     with parts.database.reading() as unit:
-        row = queries.run(unit, run_id)
-    counts = row.counts if row else {}
+        row = _run_of(unit, run_id)
+    frame.told(f"Paid     {standing.paid:,} of {frame.count(standing.items, 'item')}")
     for words in summary.waiting(standing):
         frame.told(f"Waits    {words}")
-    frame.told(f"Paid     {standing.paid:,} of {frame.count(standing.items, 'item')}")
-    frame.next_step(f"payouts report {name}", "writes its files")
-    return summary.ending(standing, counts, stopped=stopped)
+    if stopped:
+        frame.next_step("payouts worker", "goes on with it")
+        return summary.ending(standing, row.counts, stopped=True)
+    written = written_files(parts, row, None)
+    agrees = written.report.proof.agrees
+    frame.told(f"Report   {written.html}")
+    what = "unpaid" if standing.unpaid else "open"
+    if standing.unpaid or standing.waits:
+        frame.next_step(f"payouts items {name} --state {what}", "shows why, one by one")
+    else:
+        frame.next_step(f"payouts status {name}")
+    return summary.ending(standing, row.counts, agrees=agrees)
 
 
 # -- retry ------------------------------------------------------------------------------------------
@@ -257,7 +267,7 @@ def reissue(
         return code
 
 
-def _run_of(unit: Any, run_id: int) -> RunRow:  # noqa: ANN401  a connection
+def _run_of(unit: Connection, run_id: int) -> RunRow:
     from payouts.store import queries  # noqa: PLC0415  bodies import what they need
 
     row = queries.run(unit, run_id)
@@ -291,7 +301,7 @@ def _wanted(parts: Parts, what: str, account: str | None) -> dict[int, dict[str,
     from payouts.cli.which import item_keys  # noqa: PLC0415  bodies import what they need
 
     with parts.database.reading() as unit:
-        keys = item_keys(unit, what)
+        keys = _latest(unit, item_keys(unit, what))
     if len(keys) != 1:
         raise UsageError(
             f"'{what}' is no file and stands for {frame.count(len(keys), 'item')}",
@@ -300,6 +310,15 @@ def _wanted(parts: Parts, what: str, account: str | None) -> dict[int, dict[str,
             code="E_ITEM_UNKNOWN",
         )
     return {keys[0]: {"account": account} if account is not None else {}}
+
+
+def _latest(unit: Connection, keys: Sequence[int]) -> list[int]:
+    """Of several items of one reference, the one that none replaces."""
+    from payouts.store import queries  # noqa: PLC0415  bodies import what they need
+
+    if len(keys) == 1:
+        return list(keys)
+    return [key for key in keys if queries.replaced_by(unit, key) is None]
 
 
 def _from_file(parts: Parts, path: Path) -> dict[int, dict[str, str]]:
@@ -324,7 +343,7 @@ def _from_file(parts: Parts, path: Path) -> dict[int, dict[str, str]]:
     wanted: dict[int, dict[str, str]] = {}
     with parts.database.reading() as unit:
         for number, row in enumerate(rows, start=2):
-            keys = item_keys(unit, (row["item"] or "").strip())
+            keys = _latest(unit, item_keys(unit, (row["item"] or "").strip()))
             if len(keys) != 1 or keys[0] in wanted:
                 why = "stands there twice" if len(keys) == 1 else "is not one item"
                 raise UsageError(
@@ -414,7 +433,8 @@ def fund(
     as_json: Json = False,
 ) -> Exit:
     """Book money into a funding account; runs that wait for it go on, the oldest first."""
-    from payouts.core.currencies import currency as unit_of  # noqa: PLC0415  bodies import lazily
+    from payouts.cli.which import require_yes  # noqa: PLC0415  bodies import what they need
+    from payouts.core.currencies import currency as unit_of  # noqa: PLC0415  the same
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
     from payouts.core.money import parse_minor  # noqa: PLC0415  the same
     from payouts.flows.deposit import deposit  # noqa: PLC0415  the same
@@ -427,8 +447,8 @@ def fund(
     shown = frame.money(minor, unit.code)
     with frame.project() as parts:
         question = f"Book {shown} into {account}?"
-        if parts.settings.environment == "live" and not frame.confirmed(question, yes=yes):
-            return frame.interrupted()
+        if parts.settings.environment == "live":
+            require_yes(question, yes=yes)
         made = deposit(
             parts.database, account, unit.code, minor, reason=reason, actor=frame.person()
         )

@@ -133,7 +133,7 @@ def _look_at_project(project: Project, found: _Findings) -> None:
         "Make room before the next run: a full disk stops the database.",
     )
     if project.state.exists():
-        mode = project.state.stat().st_mode & 0o077
+        mode = project.state.stat().st_mode & 0o066  # passing through is needed and harmless
         found.expect(
             not mode,
             "private",
@@ -409,6 +409,7 @@ def db_reset(
     """Forget everything of this project's sandbox: its database, books and copies of files."""
     import shutil  # noqa: PLC0415  bodies import what they need
 
+    from payouts.cli.which import require_yes  # noqa: PLC0415  the same
     from payouts.settings import load_settings  # noqa: PLC0415  the same
 
     project = load_settings()
@@ -423,8 +424,7 @@ def db_reset(
             "this database is given by its URL",
             hint="Drop and create it there, then run `payouts db upgrade`.",
         )
-    if not frame.confirmed(f"Forget all runs of {project.root}?", yes=yes):
-        return frame.interrupted()
+    require_yes(f"Forget all runs of {project.root}?", yes=yes)
     for name in ("postgres", "sandbox"):
         _require_stopped(project.state / name)
     gone = [name for name in ("postgres", "sandbox", "files") if (project.state / name).exists()]
@@ -434,7 +434,7 @@ def db_reset(
         (project.state / name).rename(doomed)  # at once: nobody finds half of it
         shutil.rmtree(doomed)
     frame.told(f"Forgot {', '.join(gone) or 'nothing: there was nothing'}.")
-    frame.next_step("payouts run inputs/example.csv" if gone else "payouts doctor")
+    frame.next_step("payouts doctor", "makes what is missing and looks at it")
     return Exit.DONE
 
 

@@ -211,8 +211,12 @@ def coverage(
 
 def _bounds(least: int | None, most: int | None, currency: str) -> str:
     """The bounds of one amount, where there are some."""
-    shown = [frame.money(minor, currency).rpartition(" ")[0] for minor in (least, most) if minor]
-    return " to ".join(shown) if len(shown) > 1 else "".join(shown)
+    words = [
+        f"{word} {frame.money(minor, currency).rpartition(' ')[0]}"
+        for word, minor in (("from", least), ("up to", most))
+        if minor
+    ]
+    return " ".join(words)
 
 
 def _chosen(table: pl.DataFrame, country: str | None, method: str | None) -> pl.DataFrame:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from payouts.store.queries import CountRow, HoldRow, ItemRow, LaneRow, RunRow
     from payouts.wiring import Parts
 
-__all__ = ["register"]
+__all__ = ["register", "written_files"]
 
 _LIST_MAX = 20
 _FOUND_MAX = 10
@@ -62,6 +62,7 @@ def status(
 
 
 def _status_all(parts: Parts, limit: int, *, as_json: bool) -> Exit:
+    from payouts.cli.which import first_step  # noqa: PLC0415  bodies import what they need
     from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
     from payouts.store import queries  # noqa: PLC0415  the same
 
@@ -78,7 +79,7 @@ def _status_all(parts: Parts, limit: int, *, as_json: bool) -> Exit:
     frame.told(_heading(parts))
     if not rows:
         frame.told("There is no run yet.")
-        frame.next_step("payouts run inputs/gig_week.csv")
+        frame.next_step(first_step())
         return Exit.DONE
     table = []
     for row in rows:
@@ -695,7 +696,7 @@ def report(
     with frame.project() as parts:
         with parts.database.reading() as unit:
             row = run_row(unit, run)
-        written = _written(parts, row, to)
+        written = written_files(parts, row, to)
         standing = foreground.look(parts, row.id)
         agrees = written.report.proof.agrees
         code = summary.ending(standing, row.counts, agrees=agrees)
@@ -709,7 +710,8 @@ def report(
         return code
 
 
-def _written(parts: Parts, row: RunRow, folder: Path | None) -> Written:
+def written_files(parts: Parts, row: RunRow, folder: Path | None) -> Written:
+    """Write the files of a run, by default into the project's own folder for reports."""
     from datetime import UTC  # noqa: PLC0415  bodies import what they need
 
     from payouts.cli.which import source_of  # noqa: PLC0415  the same

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from payouts.store.queries import RunRow
     from payouts.wiring import Parts
 
-__all__ = ["item_keys", "moment", "run_row", "source_of", "span"]
+__all__ = ["first_step", "item_keys", "moment", "require_yes", "run_row", "source_of", "span"]
 
 _WIRE_LENGTH = 32
 
@@ -34,9 +34,7 @@ def run_row(connection: Connection, word: str) -> RunRow:
     newest = queries.runs(connection, limit=200)
     if not newest:
         raise UsageError(
-            "there is no run yet",
-            hint="Start with `payouts run inputs/gig_week.csv`.",
-            code="E_RUN_UNKNOWN",
+            "there is no run yet", hint=f"Start with `{first_step()}`.", code="E_RUN_UNKNOWN"
         )
     if word == "last":
         return newest[0]
@@ -81,6 +79,32 @@ def item_keys(connection: Connection, word: str) -> list[int]:
         except ValueError:
             prefix = None
     return queries.find(connection, word, wire_prefix=prefix)
+
+
+def first_step() -> str:
+    """What to type where nothing was paid yet: a sample that is here, else a file to fill in."""
+    from pathlib import Path  # noqa: PLC0415  bodies import what they need
+
+    for sample in ("inputs/gig_week.csv", "inputs/example.csv"):
+        if Path(sample).is_file():
+            return f"payouts run {sample}"
+    return "payouts template --country DE --method sepa"
+
+
+def require_yes(question: str, *, yes: bool) -> None:
+    """Ask a person.
+
+    Raises:
+        UsageError: E_NOT_CONFIRMED where nobody says yes.
+    """
+    from payouts.cli import frame  # noqa: PLC0415  bodies import what they need
+
+    if not frame.confirmed(question, yes=yes):
+        raise UsageError(
+            "nobody said yes: nothing was changed",
+            hint="Answer y, or give --yes in a script.",
+            code="E_NOT_CONFIRMED",
+        )
 
 
 def moment(at: datetime | None) -> str:
