@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from payouts.core.retry import RetryPolicy
     from payouts.providers.client import Timeouts
-    from payouts.providers.connector import Connector
+    from payouts.providers.connector import Connector, Reading
     from payouts.store.engine import Database
     from payouts.store.lanes import DueBatch, DueItem, LookedItem
     from payouts.vault import Vault
@@ -194,9 +194,8 @@ class _Lane:
                 claim.currency,
                 self.order.exponents(claim.currency),
             )
-            try:
-                reading = connector.read(exchange, sent)
-            except UnreadableError:
+            reading = self._read(lambda: connector.read(exchange, sent))
+            if reading is None:
                 answer = Answer.UNCLEAR
         self.answers.put_nowait(
             Submitted(claim, places, exchange, answer, reading, left[0] == 0, _asked(exchange))
@@ -212,13 +211,26 @@ class _Lane:
         reading = None
         if connector.answer(exchange) is Answer.READABLE:
             exponent = self.order.exponents(item.currency)
-            try:
-                reading = connector.read_poll(
-                    exchange, Sent([wire], [item.amount_minor], item.currency, exponent)
-                )
-            except UnreadableError:
-                reading = None
+            sent = Sent([wire], [item.amount_minor], item.currency, exponent)
+            reading = self._read(lambda: connector.read_poll(exchange, sent))
         self.answers.put_nowait(Looked(item, exchange, reading))
+
+    def _read(self, read: Callable[[], Reading]) -> Reading | None:
+        """What a reply says; nothing where it cannot be read, for whatever reason.
+
+        The payment may have been made whatever our reader stumbles over, so an item must never
+        lose its answer by it, and its neighbours must not either (P5, P15).
+        """
+        try:
+            return read()
+        except UnreadableError:
+            return None
+        except Exception as error:  # noqa: BLE001  any failure to read is an unclear answer
+            self.writer.recorder.alarms.append(
+                f"a reply of {self.order.connector.name} was not understood:"
+                f" {type(error).__name__}, a fault of ours"
+            )
+            return None
 
 
 def _asked(exchange: Exchange) -> float | None:
@@ -228,11 +240,11 @@ def _asked(exchange: Exchange) -> float | None:
         return float(asked[:6])
     try:
         moment = parsedate_to_datetime(asked)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):  # years and offsets that no clock has
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 class _Writer:
@@ -415,7 +427,13 @@ class _Writer:
         posting: int,
     ) -> list[Claim]:
         rows = [
-            (b.batch_id, None, b.items, self._key(opened[b.batch_id][1]), b.payload_hash)
+            (
+                b.batch_id,
+                None,
+                b.items,
+                self._key(opened[b.batch_id][1], b.payload_hash),
+                b.payload_hash,
+            )
             for b in due
         ]
         attempts = self._attempts(unit, rows)
@@ -444,7 +462,7 @@ class _Writer:
                     Claim(
                         batch.batch_id,
                         *attempt,
-                        key=self._key(bodies),
+                        key=self._key(bodies, batch.payload_hash),
                         currency=batch.currency,
                         whole=True,
                         members=ids,
@@ -473,7 +491,7 @@ class _Writer:
             chosen = [bodies[item.item_id - batch.lo] for item in part]
             members = [item.item_id for item in part]
             digest = hashlib.sha256(b"\n".join(chosen)).digest()
-            key = self._key(chosen)
+            key = self._key(chosen, digest)
             (attempt,) = self._attempts(unit, [(batch.batch_id, members, len(part), key, digest)])
             claims.append(
                 Claim(
@@ -532,13 +550,12 @@ class _Writer:
         )
 
     @staticmethod
-    def _key(bodies: list[bytes]) -> str:
-        """The idempotency key of a request: its first item's wire reference and its length."""
-        return (
-            f"{bodies[0][_WIRE].decode()}-{len(bodies)}"
-            if len(bodies) > 1
-            else bodies[0][_WIRE].decode()
-        )
+    def _key(bodies: list[bytes], digest: bytes) -> str:
+        """The idempotency key of a request: the wire reference of a single item, else the first
+        one's and the hash of all bytes, so that other items never come under the same key (P15).
+        """
+        first = bodies[0][_WIRE].decode()
+        return first if len(bodies) == 1 else f"{first}-{digest.hex()[:16]}"
 
     # -- after a death ------------------------------------------------------------------------------
 

@@ -118,11 +118,11 @@ class Recorder:
         touched = {s.claim.batch_id for s in submitted} | {look.item.batch_id for look in looked}
         lanes.lock_batches(unit, sorted(touched))
         at = lanes.now(unit)
-        posting = bulk.next_posting(unit)
+        # Both may move items of one batch by the same arrow: each is booked by itself.
         if submitted:
-            self._submissions(unit, submitted, at, posting)
+            self._submissions(unit, submitted, at, bulk.next_posting(unit))
         if looked:
-            self._looks(unit, looked, at, posting)
+            self._looks(unit, looked, at, bulk.next_posting(unit))
         lanes.refresh_due(
             unit,
             sorted(touched),
@@ -260,7 +260,10 @@ class Recorder:
         tries = claim.tries[span]
         if answer.reading is not None:
             reading = answer.reading
-            verdicts = [str(v) for v in reading.verdicts]
+            verdicts = [
+                str(Verdict.REJECTED if self._put_off_for_good(v, tried) else v)
+                for v, tried in zip(reading.verdicts, tries, strict=True)
+            ]
             refs, statuses, codes = reading.refs, reading.statuses, reading.codes
             if reading.strangers:
                 self.alarms.append(
@@ -293,6 +296,10 @@ class Recorder:
             else None
             for verdict, clouded, tried in zip(verdicts, claim.clouded[span], tries, strict=True)
         ]
+
+    def _put_off_for_good(self, verdict: Verdict, tries: int) -> bool:
+        """Whether an item that is only ever told to come again has come often enough (P18)."""
+        return verdict is Verdict.NOT_EXECUTED and tries >= self.policy.tries_max
 
     def _code(self, answer: Submitted, count: int) -> str:
         if _poisoned(answer) and count > 1:

@@ -172,25 +172,23 @@ def _item(
 ) -> tuple[Verdict, str | None, str | None, str | None]:
     if not isinstance(row, dict):
         return Verdict.UNCLEAR, None, None, "not_in_reply"
-    ref, status, error = row.get("id"), row.get("status"), row.get("error")
-    ref = ref if isinstance(ref, str) and ref else None
-    code = error.get("code") if isinstance(error, dict) else row.get("failure_code")
-    code = code if isinstance(code, str) else None
-    verdict = _VERDICTS.get(status) if isinstance(status, str) else None
+    ref, status, error = _ident(row.get("id")), strict.word(row.get("status")), row.get("error")
+    code = strict.word(error.get("code") if isinstance(error, dict) else row.get("failure_code"))
+    verdict = _VERDICTS.get(status) if status is not None else None
     if verdict is None:
-        return Verdict.UNCLEAR, ref, str(status)[:40], "unknown_status_word"
+        return Verdict.UNCLEAR, ref, status, "unknown_status_word"
     if verdict is Verdict.REJECTED:
-        return _refusal(ref, code, str(status))
+        return _refusal(ref, code, status)
     echoed = row.get("amount")
     if type(echoed) is not int or echoed != amount or row.get("currency") != currency:
-        return Verdict.MISMATCH, ref, str(status), "amount_differs"
+        return Verdict.MISMATCH, ref, status, "amount_differs"
     if ref is None:
-        return Verdict.UNCLEAR, None, str(status), "no_id"
-    return verdict, ref, str(status), code
+        return Verdict.UNCLEAR, None, status, "no_id"
+    return verdict, ref, status, code
 
 
 def _refusal(
-    ref: str | None, code: str | None, status: str
+    ref: str | None, code: str | None, status: str | None
 ) -> tuple[Verdict, str | None, str | None, str | None]:
     """A payment that was made and then failed is final; one that was refused tells by its code."""
     if ref is not None or code in _REJECTING:
@@ -198,3 +196,8 @@ def _refusal(
     if code in _RETRYABLE:
         return Verdict.NOT_EXECUTED, None, status, code
     return Verdict.UNCLEAR, None, status, code or _UNPROVEN
+
+
+def _ident(value: object) -> str | None:
+    """Ids are texts (OKS-create)."""
+    return strict.ident(value) if isinstance(value, str) else None

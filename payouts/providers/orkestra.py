@@ -157,7 +157,7 @@ def _refusal(exchange: Exchange) -> str:
         code = strict.loads(exchange.body)["code"]
     except (strict.UnreadableError, KeyError, TypeError):
         code = None
-    return code[:80] if isinstance(code, str) else f"http_{exchange.status}"
+    return strict.word(code) or f"http_{exchange.status}"
 
 
 def _names(name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -170,10 +170,8 @@ def _names(name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 def _item(row: object, sent: Sent) -> tuple[Verdict, str | None, str | None, str | None]:
     if not isinstance(row, dict):
         return Verdict.UNCLEAR, None, None, "not_an_object"
-    ident, status, reason = row.get("id"), row.get("status"), row.get("statusReason")
-    ref = str(ident) if type(ident) in {int, str} and ident != "" else None
-    word = status if isinstance(status, str) else None
-    code = reason[:80] if isinstance(reason, str) else None
+    ref, word = strict.ident(row.get("id")), strict.word(row.get("status"))
+    code = strict.word(row.get("statusReason"))
     verdict = _VERDICTS.get(word) if word is not None else None
     if ref is None or verdict is None:
         return Verdict.UNCLEAR, ref, word, "no_id" if ref is None else "unknown_status_word"

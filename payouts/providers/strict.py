@@ -20,7 +20,10 @@ from typing import Any
 
 import orjson
 
-__all__ = ["UnreadableError", "loads", "loads_rows"]
+__all__ = ["UnreadableError", "ident", "loads", "loads_rows", "word"]
+
+_IDENT_MAX = 200
+_WORD_MAX = 80
 
 
 _ESCAPED = re.compile(rb"\\u00[2-7]")
@@ -40,7 +43,7 @@ def loads(body: bytes) -> Any:  # noqa: ANN401  JSON is any of seven types
     try:
         return json.loads(
             body.decode("utf-8"),
-            parse_float=Decimal,
+            parse_float=_decimal,
             parse_constant=_no_constant,
             object_pairs_hook=_unique,
         )
@@ -84,6 +87,39 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise UnreadableError(f"the key '{twice}' stands twice")
     return made
+
+
+def ident(value: object) -> str | None:
+    r"""A payment's id as text; nothing where it is none that can be kept and asked for again.
+
+    >>> ident(17), ident("py_1"), ident("a b"), ident("a\x00b"), ident(True), ident("")
+    ('17', 'py_1', None, None, None, None)
+    """
+    if type(value) not in {int, str}:
+        return None
+    text = str(value)
+    plain = text.isascii() and text.isprintable() and " " not in text
+    return text if plain and 0 < len(text) <= _IDENT_MAX else None
+
+
+def word(value: object) -> str | None:
+    r"""A status, code or reason as short text that can be stored; nothing if it is no text.
+
+    Control characters become a mark and do not vanish, so that no other word comes out.
+
+    >>> word("Hesap kapal\u0131"), word("PA\x00ID"), word(7), word("")
+    ('Hesap kapal\u0131', 'PA\ufffdID', None, None)
+    """
+    if not isinstance(value, str) or not value:
+        return None
+    return "".join(char if char.isprintable() else "\ufffd" for char in value[:_WORD_MAX])
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except ArithmeticError:  # an exponent beyond what Decimal can hold
+        raise UnreadableError("a number is beyond all bounds") from None
 
 
 def _no_constant(word: str) -> None:
