@@ -373,12 +373,13 @@ def _told(
     from payouts.cli import summary  # noqa: PLC0415  bodies import what they need
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
     from payouts.flows import progress  # noqa: PLC0415  the same
-    from payouts.store import queries  # noqa: PLC0415  the same
+    from payouts.store import queries, runs  # noqa: PLC0415  the same
 
     name = public_id("run", result.run_id)
     with parts.database.reading() as unit:
         about = queries.run(unit, result.run_id)
         failures = progress.failures(unit, result.run_id)
+        short = runs.shortfall(unit, result.run_id)
     if about is None:
         raise InvariantError(f"{name} cannot be read")
     written = None if stopped else _written(parts, given, result)
@@ -386,7 +387,9 @@ def _told(
     code = summary.ending(standing, about.counts, stopped=stopped, agrees=agrees)
     files = [_shown(file) for file in written.files] if written else []
     rejects = Path(_shown(written.rejects)) if written and written.rejects else None
-    step, why = summary.next_for(standing, about, file=given.file, run_name=name, rejects=rejects)
+    step, why = summary.next_for(
+        standing, about, file=given.file, run_name=name, rejects=rejects, short=short
+    )
     if as_json:
         body = summary.run_document(about, standing, failures, files)
         more = {"agrees": agrees, "stopped": stopped, "next": step, "exit_code": int(code)}

@@ -213,14 +213,33 @@ def waiting(standing: Standing) -> list[str]:
 
 
 def next_for(
-    standing: Standing, about: RunRow, *, file: Path, run_name: str, rejects: Path | None
+    standing: Standing,
+    about: RunRow,
+    *,
+    file: Path,
+    run_name: str,
+    rejects: Path | None,
+    short: Mapping[str, int],
 ) -> tuple[str, str]:
-    """The next command and why."""
-    counts, pipeline = about.counts, about.pipeline
-    if standing.waits and standing.rests:
-        return _next_for_wait(standing.waits[0], file, run_name)
+    """The next command and why.
+
+    Args:
+        rejects: the reject file, if one was written.
+        short: what the funding account lacks for the run.
+    """
     if not standing.rests:
         return run_command(file), "goes on"
+    if short:
+        return _fund_command(about.funding, short, run_name), f"then {run_command(file)}"
+    if standing.waits:
+        return _next_for_wait(standing.waits[0], file, run_name)
+    return _next_for_end(standing, about, run_name, rejects)
+
+
+def _next_for_end(
+    standing: Standing, about: RunRow, run_name: str, rejects: Path | None
+) -> tuple[str, str]:
+    counts, pipeline = about.counts, about.pipeline
     if rejects is not None:
         named = () if pipeline == "disbursement" else ("--pipeline", pipeline)
         return run_command(rejects, *named), "after you repaired its lines"
@@ -231,15 +250,22 @@ def next_for(
     return f"payouts status {run_name}", ""
 
 
+def _fund_command(account: str, short: Mapping[str, int], run_name: str) -> str:
+    """Book what is missing, of the first currency that lacks something."""
+    code, minor = min(short.items())
+    amount = frame.money(minor, code).split()[0].replace(",", "")
+    return shlex.join(["payouts", "fund", account, amount, code, "--reason", f"for {run_name}"])
+
+
 def _next_for_wait(wait: Wait, file: Path, run_name: str) -> tuple[str, str]:
     again = run_command(file)
     steps = {
         "approval": (run_command(file, "--yes"), "approves it and pays"),
         "rejects": (run_command(file, "--skip-invalid"), "pays the good lines"),
         "lookalike": (run_command(file, "--yes"), "pays it although it looks like an earlier run"),
-        "funds": ("payouts fund …", f"then {again}"),
+        "funds": (again, "the money is there now"),
         "held": (f"payouts status {run_name}", "shows what is held and why"),
-        "paused": ("payouts doctor", f"then {again}"),
+        "paused": (f"payouts retry {run_name}", f"once its cause is repaired; then {again}"),
         "later": ("payouts worker", "sends what is due later"),
         "unclear": (f"payouts items {run_name} --state unknown", "shows them one by one"),
         "review": (f"payouts items {run_name} --state review", "shows them one by one"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,14 +187,23 @@ def test_a_lost_reply_of_a_platform_without_look_up_waits(
 def test_a_refused_key_pauses_the_lane_and_fails_nobody(
     make_terminal: Callable[..., Terminal],
 ) -> None:
-    terminal = make_terminal('[[fault]]\nfault = "unauthorized"\nroute = "POST /orkestra/*"\n')
+    terminal = make_terminal(
+        '[[fault]]\nfault = "unauthorized"\nroute = "POST /orkestra/*"\ntimes = 3\n'
+    )
+    file = terminal.write(many(3))
 
-    done = terminal.run("run", terminal.write(many(3)))
+    done = terminal.run("run", file)
 
     assert done.code == 5, done.err
     assert "3 items in a paused lane (orkestra:" in done.out
-    assert "payouts doctor" in done.lines[-1]
+    assert terminal.run("run", file).code == 5
+    assert "Next: payouts retry run_0000000001" in done.lines[-1]
     assert not terminal.effects()
+
+    assert terminal.run("retry", "run_0000000001").code == 0
+    again = terminal.run("run", file)
+    assert again.code == 0, again.err
+    assert sorted(terminal.effects().values()) == [1, 1, 1]
 
 
 def test_a_run_without_money_waits_and_goes_on_when_it_is_there(
@@ -202,12 +212,17 @@ def test_a_run_without_money_waits_and_goes_on_when_it_is_there(
     terminal = make_terminal(more="opening = 20\n")
     file = terminal.write(many(3))
 
-    done = terminal.run("run", file)
-
-    assert done.code == 5, done.err
-    assert "3 items held (funds: EUR)" in done.out
-    assert "payouts fund" in done.lines[-1]
+    held = terminal.run("run", file)
+    assert held.code == 5, held.err
+    assert "3 items held (funds: EUR)" in held.out
     assert not terminal.effects()
+
+    step = held.lines[-1].removeprefix("Next: ").partition("   ")[0]
+    assert step == "payouts fund main 13.03 EUR --reason 'for run_0000000001'"
+    assert terminal.run(*shlex.split(step)[1:]).code == 0
+    done = terminal.run("run", file)
+    assert done.code == 0, done.err
+    assert sorted(terminal.effects().values()) == [1, 1, 1]
 
 
 def test_what_is_due_next_year_is_not_waited_for(terminal: Terminal) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,8 @@ def project(tmp_path: Path, sepa: Callable[..., str]) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def serving(project: Path) -> Iterator[subprocess.Popen[str]]:
+@contextmanager
+def started(project: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "payouts", "serve"]
     with subprocess.Popen(
         command, cwd=project, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -57,6 +58,12 @@ def serving(project: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
         if process.poll() is None:
             process.kill()
+
+
+@pytest.fixture
+def serving(project: Path) -> Iterator[subprocess.Popen[str]]:
+    with started(project) as process:
+        yield process
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -95,6 +102,46 @@ def test_a_missed_slot_is_caught_up_paid_and_reported(
     assert states[0] == "done"
     assert set(states[1:]) <= {"missed"}
     assert run.closed_at is not None
+
+
+def test_two_of_them_run_a_slot_once(project: Path) -> None:
+    with started(project) as one, started(project) as other:
+        wait_for(project / ".payouts" / "reports" / "gig.csv.report.html", one)
+        said = []
+        for process in (one, other):
+            process.send_signal(signal.SIGTERM)
+            said.append(process.communicate(timeout=30)[1])
+            assert process.returncode == 0, said[-1]
+
+    assert sum(words.count("gig.csv is run_") for words in said) == 1
+    with (
+        opened(load_settings(project), platforms=False) as parts,
+        parts.database.reading() as connection,
+    ):
+        assert len(queries.runs(connection)) == 1
+
+
+def test_one_that_is_killed_is_carried_on_by_the_next_with_its_report(project: Path) -> None:
+    slow = (project / "payouts.toml").read_text().replace('"instant"', "0.5")
+    (project / "payouts.toml").write_text(slow)
+    with started(project) as process:
+        assert process.stderr is not None
+        for words in process.stderr:
+            if "gig.csv is run_" in words:
+                break
+        process.kill()
+    report = project / ".payouts" / "reports" / "gig.csv.report.html"
+    before = report.exists()
+
+    with started(project) as process:
+        wait_for(report, process)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+
+    assert not before
+    assert "gig.csv: 12 settled" in said
+    result = json.loads((report.parent / "gig.csv.run_result.json").read_text())
+    assert (result["status"], result["items"]) == ("closed", {"settled": 12})
 
 
 def test_the_list_says_what_comes_next_and_what_ran_last(project: Path) -> None:
