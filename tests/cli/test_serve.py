@@ -122,7 +122,7 @@ def test_two_of_them_run_a_slot_once(project: Path) -> None:
 
 
 def test_one_that_is_killed_is_carried_on_by_the_next_with_its_report(project: Path) -> None:
-    slow = (project / "payouts.toml").read_text().replace('"instant"', "0.5")
+    slow = (project / "payouts.toml").read_text().replace('"instant"', "1.0")
     (project / "payouts.toml").write_text(slow)
     with started(project) as process:
         assert process.stderr is not None
