@@ -51,13 +51,16 @@ class Desk:
         """Load a file of this text; `changes` are fields of `LoadOrder`."""
         path = self.folder / f"{len(self.surveys)}_{name}"
         path.write_text(text)
-        found = survey(path)
+        return self.load_surveyed(survey(path), name, **changes)
+
+    def load_surveyed(self, found: Survey, name: str, **changes: object) -> LoadResult:
+        """Load a file that was surveyed."""
         order = LoadOrder(
             payer="acme",
             pipeline="disbursement",
             period="2026-11-20",
             source_name=name,
-            source_copy=path.name,
+            source_copy=found.path.name,
             funding="main",
             policy="auto",
             actor="policy:test",
