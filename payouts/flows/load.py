@@ -25,6 +25,7 @@ from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
 from payouts.intake.amounts import with_minor
 from payouts.intake.checks import check
+from payouts.intake.fields import sepa_text
 from payouts.intake.frames import no_problems
 from payouts.intake.reader import chunks
 from payouts.store import bulk, runs
@@ -476,7 +477,7 @@ class _Loader:
 
     def _encoded(self, items: pl.DataFrame) -> pl.DataFrame:
         """Add `body`: the bytes that will be sent, by the connector of each provider."""
-        shown = items.with_columns(reference="note") if "note" in items.columns else items
+        shown = _shown(items)
         bodies = [
             part.select("item_id", body=self.encoders[str(provider)].encode(part))
             for (provider,), part in shown.group_by("provider", maintain_order=True)
@@ -634,6 +635,26 @@ class _Loader:
         if self.order.policy == "auto" and not result.short:
             runs.approve(self.unit, self.run_id, actor=self.order.actor)
             jobs.enqueue_lanes(self.unit, runs.lanes(self.unit, self.run_id))
+
+
+def _shown(items: pl.DataFrame) -> pl.DataFrame:
+    """The items as the payee's bank will see them.
+
+    A reference that we made ourselves (a fingerprint, a sum) says nothing to a payee; SEPA names
+    and descriptions are spelled in the characters that SEPA has, as the warnings of the line say.
+    """
+    reference = pl.col("note") if "note" in items.columns else pl.col("reference")
+    ours = reference.str.contains(r"^(fp|sum):")
+    shown = items.with_columns(reference=pl.when(~ours).then(reference))
+    if not (shown["method"] == "sepa").any():
+        return shown
+    return shown.with_columns(
+        pl.when(pl.col("method") == "sepa")
+        .then(sepa_text(pl.col(name)))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in ("name", "description", "reference")
+    )
 
 
 _NO_OUTCOMES = pl.DataFrame(schema={"line": pl.Int64, "outcome": pl.String})

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Client", "Exchange", "Permit", "Request", "Timeouts", "failure_of"]
+__all__ = ["Client", "Exchange", "Permit", "Request", "Timeouts", "clock", "failure_of"]
 
 BODY_MAX = 50 * 1024 * 1024
 """Bytes of a reply that are read at most; a longer one is unclear (P26)."""
@@ -72,7 +72,7 @@ class Permit:
     Args:
         attempt: key of the committed attempt row.
         fence: its fence.
-        send_by: monotonic seconds after which the first byte must not leave any more (P20).
+        send_by: by `clock`; after it the first byte must not leave any more (P20).
     """
 
     attempt: int
@@ -86,7 +86,7 @@ class Request:
 
     method: str
     path: str
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)  # account data (P24)
     headers: Mapping[str, str] = field(default_factory=dict)
     moves_money: bool = False
 
@@ -96,7 +96,7 @@ class Exchange:
     """What came back: a reply (`status` > 0), or a named failure to get one."""
 
     status: int = 0
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)  # may echo account data (P24)
     retry_after: str | None = None
     failure: Failure | None = None
     detail: str = ""
@@ -121,6 +121,14 @@ _TABLE: tuple[tuple[type[Exception], Failure], ...] = (
     (httpx.TooManyRedirects, Failure.READ_BROKEN),
     (httpx.StreamError, Failure.READ_BROKEN),
 )
+
+
+def clock() -> float:
+    """Seconds that only rise, and go on while the machine sleeps where the system counts that."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
+
+
+_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
 
 
 def failure_of(error: Exception) -> Failure:
@@ -148,7 +156,7 @@ class Client:
         base_url: where the provider's API begins; paths are appended.
         headers: sent with every request (credentials).
         connections: the most connections at once; the caller's semaphore matches it.
-        clock: monotonic seconds.
+        clock: seconds that only rise, see `clock`.
     """
 
     def __init__(
@@ -158,7 +166,7 @@ class Client:
         headers: Mapping[str, str],
         connections: int,
         timeouts: Timeouts | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clock,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._clock = clock
@@ -216,12 +224,7 @@ class Client:
                 return await self._exchange(request, permit)
         except TimeoutError:
             return Exchange(failure=Failure.DEADLINE)
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.CookieConflict,
-            httpx.StreamError,
-        ) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the request may have been made
             return Exchange(failure=failure_of(error), detail=type(error).__name__)
 
     async def _exchange(self, request: Request, permit: Permit | None) -> Exchange:

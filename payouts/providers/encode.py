@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["json_object", "json_text", "major_units"]
+__all__ = ["json_object", "json_text", "major_units", "payee_note"]
+
+NOTE_MAX = 140
+"""Characters of a payment's description: `Ustrd` of ISO 20022, the shortest of our rails."""
+
+
+def payee_note() -> pl.Expr:
+    """What the payee reads: the payer's reference, then the description (A-OKS-12)."""
+    note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)
+    return pl.when(note != "").then(note.str.head(NOTE_MAX))
 
 
 def json_text(value: pl.Expr) -> pl.Expr:

@@ -88,7 +88,6 @@ class Orkesta:
     def encode(self, items: pl.DataFrame) -> pl.Series:
         """One payment object per item (OKS-create); our wire reference is `reference`: A-OKS-12."""
         text = encode.json_text
-        note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)
         body = encode.json_object(
             {
                 "amount": pl.col("amount_minor").cast(pl.String),
@@ -98,7 +97,7 @@ class Orkesta:
                     pl.col("currency").replace_strict(self.from_accounts, default=None)
                 ),
                 "to_account": text(pl.col("account")),
-                "description": text(note.str.head(140)),
+                "description": text(encode.payee_note()),
                 "reference": text(pl.col("wire")),
             }
         )

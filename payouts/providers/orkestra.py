@@ -103,7 +103,6 @@ class Orkestra:
                 "phoneNumber": pl.when(col("phone").str.contains(_E164)).then(text(col("phone"))),
             }
         )
-        note = pl.concat_str("reference", "description", separator=" ", ignore_nulls=True)
         body = encode.json_object(
             {
                 "amount": encode.major_units(col("amount_minor"), col("exponent").cast(pl.Int64)),
@@ -111,7 +110,7 @@ class Orkestra:
                 "paymentMethod": text(col("method").str.to_uppercase()),
                 "receivingBankAccount": receiving,
                 "beneficiary": beneficiary,
-                "description": text(note.str.head(140)),
+                "description": text(encode.payee_note()),
                 "referenceId": text(col("wire")),
             }
         )

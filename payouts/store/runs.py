@@ -189,7 +189,10 @@ def claimed(
 
 
 def lookalikes(connection: Connection, run_id: int) -> list[int]:
-    """Earlier runs of the payer within 7 days with the same totals and count, other bytes (P3)."""
+    """Earlier runs of the payer within 7 days with the same totals and count, other bytes (P3).
+
+    Two slots of one schedule are no look-alikes: an equal payroll every Friday is what was asked.
+    """
     return list(
         connection.execute(
             text(
@@ -197,6 +200,7 @@ def lookalikes(connection: Connection, run_id: int) -> list[int]:
                 " AND o.id <> n.id AND o.totals = n.totals AND o.source_sha256 <> n.source_sha256"
                 " AND o.counts -> 'accepted' = n.counts -> 'accepted'"
                 " AND o.created_at > n.created_at - interval '7 days'"
+                " AND NOT (o.pipeline = n.pipeline AND o.slot <> n.slot)"
                 " WHERE n.id = :run AND n.counts ? 'accepted' ORDER BY o.id"
             ),
             {"run": run_id},
