@@ -1,0 +1,1 @@
+"""Tests of the project; a package, since wheels of others bring one of this name too."""
