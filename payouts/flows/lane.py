@@ -16,19 +16,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
-from payouts.core.errors import InvariantError
+from payouts.core.errors import InvariantError, PayoutsError
 from payouts.core.items import State
 from payouts.core.outcomes import Answer
 from payouts.flows.record import Looked, Recorder, Submitted
-from payouts.providers.client import Client, Exchange, Permit
+from payouts.providers.client import Client, Exchange, Permit, clock
 from payouts.providers.connector import Sent
 from payouts.providers.strict import UnreadableError
 from payouts.store import bulk, lanes
+from payouts.store.engine import lost, passing
 from payouts.store.lanes import Claim
 
 if TYPE_CHECKING:
@@ -46,9 +49,22 @@ if TYPE_CHECKING:
 __all__ = ["LaneOrder", "work_lane"]
 
 _GROUP = 64
+_STOPPING_S = 1.0
+_ENDING_S = (0.05, 0.1, 0.2, 0.4, 0.0)
+_AGAIN_S = (0.02, 0.1, 0.3, 1.0, 2.0, 5.0, 10.0)  # before a broken transaction is done again
+_SENDABLE = (State.APPROVED, State.UNKNOWN)
 _FORGOTTEN = "key_life_over"
 _REMEMBERED = 64  # batches whose wire references are kept between looks
 _WIRE = slice(-34, -2)  # the wire reference is the last member of every body; flows.load checks it
+
+
+_Made = TypeVar("_Made")
+
+
+class LaneLostError(PayoutsError):
+    """The connection was lost and another worker has taken the lane; it goes on there."""
+
+    code = "E_LANE_LOST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +96,14 @@ class LaneOrder:
 
 @dataclass(slots=True)
 class _Turn:
-    """What a turn hands to the senders."""
+    """What a turn hands to the senders.
 
+    Args:
+        begun: by `client.clock`; not later than the attempts' own time.
+        due_s: seconds until something is due, where nothing was claimed; none where nothing ever is.
+    """
+
+    begun: float = field(default_factory=clock)
     claims: list[Claim] = field(default_factory=list)
     looks: list[tuple[LookedItem, str]] = field(default_factory=list)
     due_s: float | None = None
@@ -121,6 +143,7 @@ class _Lane:
         self.answers: asyncio.Queue[Submitted | Looked] = asyncio.Queue()
         self.gate = asyncio.Semaphore(order.connector.capabilities.concurrency)
         self.open: set[asyncio.Task[None]] = set()
+        self.broken: list[BaseException] = []
 
     async def run(self) -> None:
         """Turn after turn; when it is ended from outside, no request is left behind."""
@@ -136,18 +159,21 @@ class _Lane:
         while True:
             group = [self.answers.get_nowait() for _ in range(min(_GROUP, self.answers.qsize()))]
             turn = await loop.run_in_executor(self.pool, self.writer.turn, group, self._room())
-            sent_by = time.monotonic() + self.order.send_by_s
             for claim in turn.claims:
-                self._start_claim(claim, sent_by)
+                self._start_claim(claim, turn.begun + self.order.send_by_s)
             for item, wire in turn.looks:
                 self._start(self._look(item, wire))
             if self.open or not self.answers.empty():
                 await self._wait_for_answer()
             elif self.order.stopping() or turn.due_s is None or turn.due_s > self.order.horizon_s:
-                if not turn.claims and not group:
+                if not group and await loop.run_in_executor(self.pool, self.writer.leaves):
                     return
             else:
                 await asyncio.sleep(max(turn.due_s, 0.005))
+            if self.broken:
+                here = [self.answers.get_nowait() for _ in range(self.answers.qsize())]
+                await loop.run_in_executor(self.pool, self.writer.turn, here, 0)
+                raise self.broken[0]
 
     def _room(self) -> int:
         """Batches that may be claimed now."""
@@ -158,15 +184,19 @@ class _Lane:
         return max(0, free if facts.per_request > 1 else min(free, 1))
 
     async def _wait_for_answer(self) -> None:
-        while self.answers.empty():
-            done, _ = await asyncio.wait(self.open, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+        while self.open and self.answers.empty() and not self.broken:
+            await asyncio.wait(self.open, return_when=asyncio.FIRST_COMPLETED)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self.open.add(task)
-        task.add_done_callback(self.open.discard)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        """A sender is done; one that broke ends the lane, also where it did so during a turn."""
+        self.open.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broken.append(error)
 
     def _start_claim(self, claim: Claim, sent_by: float) -> None:
         step = self.order.connector.capabilities.per_request
@@ -266,11 +296,28 @@ class _Writer:
         self.wires: dict[int, tuple[int, list[str]]] = {}
 
     def start(self) -> bool:
-        """Take the lane and clear up after a worker that died; false where it is taken."""
-        if not lanes.try_lane(self.connection, self.order.connector.name, self.order.funding):
+        """Take the lane, also from a worker whose lease is over; false where it is taken."""
+        lane = (self.order.connector.name, self.order.funding)
+        if not lanes.try_lane(self.connection, *lane) and not self._take_over():
             return False
         self.worker = lanes.register_worker(self.connection)
         return True
+
+    def _take_over(self) -> bool:
+        """End the session of a worker that froze with the lane in its hands (P20).
+
+        It has let the lease of an attempt run out, and its fences are void from the sweep on.
+        """
+        lane = (self.order.connector.name, self.order.funding)
+        return lanes.end_frozen(self.connection, *lane) and self._taken()
+
+    def _taken(self) -> bool:
+        """Whether the lane is ours, in a moment in which a session may just be ending."""
+        for wait in _ENDING_S:
+            if lanes.try_lane(self.connection, self.order.connector.name, self.order.funding):
+                return True
+            time.sleep(wait)
+        return False
 
     def close(self) -> None:
         """Leave the lane: its locks go with the session, so the connection is really closed."""
@@ -279,29 +326,87 @@ class _Writer:
 
     def turn(self, group: list[Submitted | Looked], room: int) -> _Turn:
         """Record, sweep, claim: one transaction."""
-        order, name = self.order, self.order.connector.name
         self.order.reached("before_turn")
-        with self.connection.begin():
-            unit = self.connection
-            self._sweep(unit)
-            self.recorder.record(
-                unit,
-                [answer for answer in group if isinstance(answer, Submitted)],
-                [answer for answer in group if isinstance(answer, Looked)],
-            )
-            made = _Turn()
-            if room and lanes.paused(unit, name, order.funding) is None:
-                made.claims = self._claim(unit, room)
-            if room and not made.claims:
-                made.looks = self._claim_looks(unit)
-            if not made.claims and not made.looks:
-                made.due_s = lanes.next_due(unit, name, order.funding)
-                if made.due_s is not None and made.due_s > order.horizon_s:
-                    later = datetime.now(UTC) + timedelta(seconds=made.due_s)
-                    jobs.enqueue_lanes(unit, [(name, order.funding)], at=later)
+        made = self._unbroken(lambda unit: self._turn(unit, group, room), group)
         # From here on the attempts are on disk: only now may their requests leave (P4).
         self.order.reached("after_turn")
         return made
+
+    def _turn(self, unit: Connection, group: list[Submitted | Looked], room: int) -> _Turn:
+        order, name = self.order, self.order.connector.name
+        self._record(unit, group)
+        self._sweep(unit)
+        made = _Turn()
+        if room and lanes.paused(unit, name, order.funding) is None:
+            made.claims = self._claim(unit, room)
+        if room and not made.claims:
+            made.looks = self._claim_looks(unit)
+        if not made.claims and not made.looks:
+            made.due_s = lanes.next_due(unit, name, order.funding)
+        return made
+
+    def _record(self, unit: Connection, group: list[Submitted | Looked]) -> None:
+        """Record before the sweep: an answer that is here counts, however late it was read."""
+        self.recorder.record(
+            unit,
+            [answer for answer in group if isinstance(answer, Submitted)],
+            [answer for answer in group if isinstance(answer, Looked)],
+        )
+
+    def leaves(self) -> bool:
+        """Whether the lane may be left; what is due later, or is left undone, gets its job."""
+        return self._unbroken(self._leaves, [])
+
+    def _leaves(self, unit: Connection) -> bool:
+        order = self.order
+        lane = (order.connector.name, order.funding)
+        due_s = lanes.next_due(unit, *lane)
+        if due_s is None:
+            return True
+        if due_s <= order.horizon_s and not order.stopping():
+            return False
+        # Who stops leaves it to others, and must not fetch the job itself while it still works.
+        later = max(due_s, _STOPPING_S if order.stopping() else 0.0)
+        jobs.enqueue_lanes(unit, [lane], at=lanes.now(unit) + timedelta(seconds=later))
+        return True
+
+    # -- a database that breaks off ---------------------------------------------------------------
+
+    def _unbroken(
+        self, work: Callable[[Connection], _Made], group: list[Submitted | Looked]
+    ) -> _Made:
+        """Do a transaction, again where the database broke it off: answers are never dropped.
+
+        A deadlock or a lost connection undoes all of it, so it is simply done anew. A connection
+        is made again under the same worker number: our attempts are still ours.
+        """
+        waits = iter(_AGAIN_S)
+        while True:
+            said = len(self.recorder.alarms)
+            try:
+                if self.connection.invalidated or self.connection.closed:
+                    self._reconnect(group)
+                with self.connection.begin():
+                    return work(self.connection)
+            except (DBAPIError, psycopg.Error) as error:
+                del self.recorder.alarms[said:]
+                wait = next(waits, None)
+                if wait is None or not passing(error):
+                    raise
+                if lost(error) and not self.connection.closed:
+                    self.connection.invalidate()
+                time.sleep(wait)
+
+    def _reconnect(self, group: list[Submitted | Looked]) -> None:
+        """Take the lane again; where another has it, leave our answers as evidence and end."""
+        self.connection.close()
+        self.connection = self.order.database.engine.connect()
+        if self._taken():
+            lanes.show_worker(self.connection, self.worker)
+            return
+        with self.connection.begin():
+            self._record(self.connection, group)
+        raise LaneLostError(f"another worker took the lane {self.order.connector.name}")
 
     def _claim_looks(self, unit: Connection) -> list[tuple[LookedItem, str]]:
         policy = self.order.policy
@@ -358,7 +463,8 @@ class _Writer:
         Due or not: a worker that was away, a pause and a hold all let the time run on, and with a
         key that is forgotten a re-send is a second payment (P1, P5).
         """
-        late = [b for b in due if b.base_clouded and not self._remembered(b.tries, b.age_s)]
+        unclear = [batch for batch in due if batch.base_state == State.UNKNOWN]
+        late = [batch for batch in unclear if not self._remembered(batch.tries, batch.age_s)]
         lanes.insert_batch_events(
             unit,
             posting=posting,
@@ -369,13 +475,14 @@ class _Writer:
             batches=[(b.batch_id, b.base_seq + 1, None, None, _FORGOTTEN, None) for b in late],
         )
         self._say_forgotten(sum(batch.items for batch in late))
-        return [batch for batch in due if batch not in late]
+        return [b for b in due if b.base_state in _SENDABLE and b not in late]
 
     def _in_key_life(
         self, unit: Connection, batch: DueBatch, due: list[DueItem], posting: int
     ) -> list[DueItem]:
         """As above, item by item."""
-        late = [i for i in due if i.clouded and not self._remembered(i.tries, i.age_s)]
+        unclear = [item for item in due if item.state == State.UNKNOWN]
+        late = [item for item in unclear if not self._remembered(item.tries, item.age_s)]
         same = (batch.batch_id, posting, "unknown", "review", True, self.recorder.actor, _FORGOTTEN)
         columns = ("batch_id", "posting", "before", "after", "clouded", "actor", "code")
         bulk.copy_rows(
@@ -438,7 +545,7 @@ class _Writer:
         ]
         attempts = self._attempts(unit, rows)
         claims = []
-        for before in (State.APPROVED, State.UNKNOWN):
+        for before in _SENDABLE:
             chosen = [
                 (batch, attempt)
                 for batch, attempt in zip(due, attempts, strict=True)
@@ -551,8 +658,9 @@ class _Writer:
 
     @staticmethod
     def _key(bodies: list[bytes], digest: bytes) -> str:
-        """The idempotency key of a request: the wire reference of a single item, else the first
-        one's and the hash of all bytes, so that other items never come under the same key (P15).
+        """The idempotency key of a request; other items never come under the same key (P15).
+
+        The wire reference of a single item, else the first one's and the hash of all bytes.
         """
         first = bodies[0][_WIRE].decode()
         return first if len(bodies) == 1 else f"{first}-{digest.hex()[:16]}"

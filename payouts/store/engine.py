@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from payouts.core.errors import SettingsError
@@ -18,7 +19,13 @@ from payouts.core.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Database", "driver"]
+__all__ = ["Database", "driver", "lost", "passing"]
+
+_PASSING = frozenset({"40001", "40P01", "55P03"})
+"""Serialisation failure, deadlock, lock not available: done again, it goes through."""
+
+_ENDED = frozenset({"57P01", "57P02", "57P03"})
+"""The server ended the session, crashed, or is starting."""
 
 _OPTIONS = "-c search_path=public,queue -c client_min_messages=warning -c timezone=UTC"
 
@@ -36,7 +43,7 @@ class Database:
             url,
             poolclass=QueuePool,
             pool_size=4,
-            max_overflow=4,
+            max_overflow=28,  # each lane that is worked keeps one, beside what a command reads
             connect_args={"options": _OPTIONS, "connect_timeout": 10, "prepare_threshold": 3},
         )
 
@@ -121,3 +128,23 @@ def driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
     if not isinstance(raw, psycopg.Connection):
         raise SettingsError("the store speaks to PostgreSQL through psycopg 3 only")
     return raw
+
+
+def lost(error: DBAPIError | psycopg.Error) -> bool:
+    """Whether the connection is gone: the server was stopped, crashed, or cannot be reached."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        if not isinstance(error.orig, psycopg.Error):
+            return False
+        error = error.orig
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError)
+    return state in _ENDED or state.startswith("08")
+
+
+def passing(error: DBAPIError | psycopg.Error) -> bool:
+    """Whether the same transaction may well go through when it is done again."""
+    below = error.orig if isinstance(error, DBAPIError) else error
+    return lost(error) or getattr(below, "sqlstate", None) in _PASSING

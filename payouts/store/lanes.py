@@ -6,7 +6,7 @@ batches of a turn; rows of `batch` are locked in key order before anything of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.errors import UniqueViolation
@@ -34,6 +34,7 @@ __all__ = [
     "count_outcomes",
     "due_batches",
     "due_items",
+    "end_frozen",
     "expired_attempts",
     "insert_batch_events",
     "insert_evidence",
@@ -50,6 +51,7 @@ __all__ = [
     "register_worker",
     "resume",
     "retry_now",
+    "show_worker",
     "try_lane",
     "unknown_after_death",
 ]
@@ -59,6 +61,12 @@ _RETRIED = (
     " FROM batch_event x WHERE x.batch_id = b.id AND x.seq = b.base_seq)))"
 )
 """A person asked that this item, proven not executed, be tried at once (`retry_now`)."""
+
+_HELD_INSIDE = (
+    "EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id AND h.item_id BETWEEN b.lo AND b.hi"
+    " AND h.released_at IS NULL)"
+)
+"""An item of the batch is held by itself."""
 
 WORKER_LOCKS = 7_024_612
 """First key of the advisory lock of a living worker; the second is its number."""
@@ -71,6 +79,7 @@ class DueBatch:
     """A locked batch with something due to be sent.
 
     Args:
+        split: its items go one by one: they have events of their own, or one of them is held.
         age_s: of an unclear batch, the seconds since its key was first used; else 0.
     """
 
@@ -130,7 +139,7 @@ class Claim:
     tries: list[int]
     clouded: list[bool]
     amounts: list[int]
-    bodies: list[bytes]
+    bodies: list[bytes] = field(repr=False)  # account data (P24)
 
 
 def now(connection: Connection) -> datetime:
@@ -142,12 +151,17 @@ def now(connection: Connection) -> datetime:
 def register_worker(connection: Connection) -> int:
     """A new worker number, and the session lock that shows that its writer is alive."""
     worker = int(connection.execute(text("SELECT nextval('worker_seq')")).scalar_one())
+    show_worker(connection, worker)
+    return worker
+
+
+def show_worker(connection: Connection, worker: int) -> None:
+    """Show that a worker is alive, for as long as this session lives."""
     connection.execute(
         text("SELECT pg_advisory_lock(:workers, :worker)"),
         {"workers": WORKER_LOCKS, "worker": worker},
     )
     connection.commit()
-    return worker
 
 
 def try_lane(connection: Connection, provider: str, funding: str) -> bool:
@@ -160,14 +174,41 @@ def try_lane(connection: Connection, provider: str, funding: str) -> bool:
     return bool(taken)
 
 
+def end_frozen(connection: Connection, provider: str, funding: str) -> bool:
+    """End the session that holds a lane where the lease of an attempt in it is over.
+
+    A worker that works records or gives back each attempt within its lease; one that was stopped,
+    or cut off with its session still open, would keep the lane from everybody (P20).
+    """
+    ended = connection.execute(
+        text(
+            "SELECT bool_or(pg_terminate_backend(l.pid)) FROM pg_locks l"
+            " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :lanes"
+            " AND l.objid::bigint = hashtext(:lane)::bigint & 4294967295"
+            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND EXISTS (SELECT FROM attempt a JOIN batch b ON b.id = a.batch_id"
+            " WHERE a.closed_at IS NULL AND a.lease_until < payouts_now()"
+            " AND b.provider = :provider AND b.funding = :funding)"
+        ),
+        {
+            "lanes": LANE_LOCKS,
+            "lane": f"{provider}/{funding}",
+            "provider": provider,
+            "funding": funding,
+        },
+    ).scalar()
+    connection.commit()
+    return bool(ended)
+
+
 def due_batches(
     connection: Connection, provider: str, funding: str, *, limit: int
 ) -> list[DueBatch]:
     """Lock up to `limit` batches of a lane with something due that no hold covers."""
     rows = connection.execute(
         text(
-            "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"
-            " b.base_seq, b.base_clouded, b.split, b.tries,"
+            "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"  # noqa: S608  our own constant
+            " b.base_seq, b.base_clouded, b.split OR " + _HELD_INSIDE + ", b.tries,"
             " CASE WHEN NOT b.base_clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
             " - (SELECT max(e.at) FROM batch_event e WHERE e.batch_id = b.id"
             " AND e.before = 'approved')) END::float8 FROM batch b"
@@ -431,17 +472,24 @@ def refresh_due(
     connection.execute(
         text(
             "UPDATE batch b SET"  # noqa: S608  our own constant
-            " send_at = CASE WHEN c.sendable = 0 THEN NULL WHEN NOT b.split THEN"
+            " send_at = CASE WHEN c.sendable = 0 THEN NULL WHEN NOT b.split AND NOT "
+            + _HELD_INSIDE
+            + " THEN"
             " (SELECT e.due_at FROM batch_event e WHERE e.batch_id = b.id AND e.seq = b.base_seq)"
             " ELSE (SELECT min(CASE WHEN "
             + _RETRIED
             + " THEN b.retried_at ELSE n.due_at END) FROM item_now n WHERE n.batch_id = b.id"
-            " AND n.state IN ('approved', 'unknown')) END,"
+            " AND n.state IN ('approved', 'unknown') AND NOT EXISTS (SELECT FROM hold h"
+            " WHERE h.run_id = b.run_id AND h.item_id = n.id AND h.released_at IS NULL)) END,"
             " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
             " payouts_now() + make_interval(secs => (CAST(:waits AS float8[]))"
             "[least(b.checks + 1, cardinality(:waits))]))"
-            " WHEN c.unknown > 0 THEN least(b.check_at,"
-            " payouts_now() + make_interval(secs => :unclear)) END"
+            # An unclear item whose payment's id is known can be asked for at once.
+            " WHEN c.unknown > 0 THEN least(b.check_at, payouts_now() + make_interval(secs =>"
+            " CASE WHEN EXISTS (SELECT FROM item_now n JOIN provider_payment p"
+            " ON p.item_id = n.id AND p.provider = n.provider WHERE n.batch_id = b.id"
+            " AND n.state = 'unknown') THEN (CAST(:waits AS float8[]))"
+            "[least(b.checks + 1, cardinality(:waits))] ELSE :unclear END)) END"
             " FROM (SELECT batch_id,"
             " sum(items) FILTER (WHERE state IN ('approved', 'unknown')) AS sendable,"
             " sum(items) FILTER (WHERE state = 'processing') AS processing,"

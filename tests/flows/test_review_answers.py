@@ -124,10 +124,11 @@ def test_a_late_rejection_and_a_look_in_one_turn_are_booked_apart(
     assert claim.members == [first]
     failed = Reading([Verdict.REJECTED], ["77"], ["FAILED"], ["account_closed"], [])
     (row,) = world.sql(
-        "SELECT batch_id, id, currency, amount_minor, wire_prefix, state::text, seq, tries, clouded"
-        f" FROM item_now WHERE id = {second}"
+        "SELECT batch_id, id, currency, amount_minor, wire_prefix, state::text, seq, tries, clouded,"
+        " '78', 1.0::float8 FROM item_now WHERE id = :second",
+        second=second,
     )
-    looked = Looked(LookedItem(*row, "78", 1.0), Exchange(status=200, body=b"{}"), failed)
+    looked = Looked(LookedItem(*row), Exchange(status=200, body=b"{}"), failed)
     said = Submitted(
         claim, range(1), Exchange(status=200, body=b"{}"), Answer.READABLE, failed, done=True
     )
