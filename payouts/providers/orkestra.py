@@ -30,7 +30,6 @@ _VERDICTS = {
     "FAILED": Verdict.REJECTED,
     "CANCELLED": Verdict.CANCELLED,
 }
-_BUSINESS = ["cnpj", "nit", "ruc", "cuit"]
 _DAY_S = 86_400.0
 _E164 = r"^\+[1-9][0-9]{6,14}$"  # the form that the Pix page asks for; an optional field
 
@@ -94,7 +93,7 @@ class Orkestra:
             {
                 "firstName": text(first),
                 "lastName": text(last),
-                "type": pl.when(kind.is_in(_BUSINESS))
+                "type": pl.when(_is_company(kind, col("document")))
                 .then(pl.lit('"BUSINESS"'))
                 .otherwise(pl.lit('"INDIVIDUAL"')),
                 "document": text(col("document")),
@@ -164,6 +163,20 @@ def _names(name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     words = name.str.splitn(" ", 2)
     first = words.struct.field("field_0")
     return first, words.struct.field("field_1").fill_null(first)
+
+
+def _is_company(kind: pl.Expr, document: pl.Expr) -> pl.Expr:
+    """True where the tax number is one that only companies have; people have CUIL, RUC and RFC too.
+
+    Argentina's begin with 3 (AFIP), Peru's with 20 (SUNAT), Ecuador's have 6 or 9 in the third
+    place (SRI), Mexico's have 12 characters and not 13 (SAT).
+    """
+    return (
+        kind.is_in(["cnpj", "nit"])
+        | ((kind == "cuit") & document.str.contains("^3"))
+        | ((kind == "ruc") & document.str.contains("^(?:20[0-9]{9}|[0-9]{2}[69][0-9]{10})$"))
+        | ((kind == "rfc") & (document.str.len_bytes() == 12))  # noqa: PLR2004  SAT's own length
+    )
 
 
 def _item(row: object, sent: Sent) -> tuple[Verdict, str | None, str | None, str | None]:

@@ -151,11 +151,29 @@ def test_a_wallet_on_a_network_names_the_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "type_"),
-    [("cnpj", "BUSINESS"), ("nit", "BUSINESS"), ("cpf", "INDIVIDUAL"), (None, "INDIVIDUAL")],
+    ("kind", "document", "type_"),
+    [
+        ("cnpj", "11222333000181", "BUSINESS"),
+        ("nit", "8001972684", "BUSINESS"),
+        ("cuit", "30500010912", "BUSINESS"),
+        ("cuit", "20267565393", "INDIVIDUAL"),  # a CUIL: everybody who works has one
+        ("ruc", "20512333797", "BUSINESS"),
+        ("ruc", "10054052842", "INDIVIDUAL"),
+        ("ruc", "1792060346001", "BUSINESS"),
+        ("ruc", "1710034065001", "INDIVIDUAL"),
+        ("rfc", "GME561231GR8", "BUSINESS"),
+        ("rfc", "GODE561231GR8", "INDIVIDUAL"),
+        ("cpf", "12345678909", "INDIVIDUAL"),
+        (None, "1", "INDIVIDUAL"),
+        (None, None, "INDIVIDUAL"),
+    ],
 )
-def test_the_document_tells_a_company_from_a_person(kind: str | None, type_: str) -> None:
-    assert body(document="1", document_kind=kind)["beneficiary"]["type"] == type_
+def test_the_document_tells_a_company_from_a_person(
+    kind: str | None, document: str | None, type_: str
+) -> None:
+    made = body(document=document, document_kind=kind)
+
+    assert made["beneficiary"]["type"] == type_
 
 
 @pytest.mark.parametrize(
@@ -375,7 +393,11 @@ def test_what_is_no_object_says_nothing(row: object) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     ),
