@@ -10,7 +10,7 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit, Json, Panel, add
-from payouts.core.errors import UsageError
+from payouts.core.errors import AmountError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -441,7 +441,10 @@ def fund(
 
     _require_words(reason)
     unit = unit_of(currency.upper())
-    minor = parse_minor(amount, unit)
+    try:
+        minor = parse_minor(amount, unit)
+    except AmountError as error:
+        raise UsageError(error.message, hint=error.hint, code=error.code) from None
     if minor <= 0:
         raise UsageError("the amount is zero", hint="Write what came in, for example 25000.00.")
     shown = frame.money(minor, unit.code)
