@@ -6,7 +6,9 @@ needs is imported in its body, so that `payouts --help` answers at once.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from payouts.core.errors import FileRefusedError, InvariantError, PayoutsError, 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 __all__ = ["main"]
 
@@ -31,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug, words = _debug(words)
     words = words or ["--help"]
     frame.start(json_wanted="--json" in _options(words), debug=debug)
+    before = signal.signal(signal.SIGTERM, _as_ctrl_c) if _in_main_thread() else None
     try:
         from payouts.cli.app import build  # noqa: PLC0415  a broken command module is told below
 
@@ -43,8 +47,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.code if isinstance(error.code, int) else 0
     except BaseException as error:  # noqa: BLE001  Polars panics are no Exception
         code = _told(error, debug=debug)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
     frame.flush()
     return int(code) if isinstance(code, int) else 0
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: its servers are stopped, its exit code is 130."""
+    raise KeyboardInterrupt
 
 
 def _options(words: list[str]) -> list[str]:

@@ -55,13 +55,15 @@ class Presses:
     def listening(self) -> Iterator[None]:
         """Take SIGINT and SIGTERM while the loop of the caller runs."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
             loop.add_signal_handler(number, self.pressed)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number, handler in before.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
 
 def look(parts: Parts, run_id: int) -> Standing:

@@ -184,6 +184,9 @@ class _Live:
 
     def checked(self, lines: int, total: int) -> None:
         rate = self._rates.of("checking", lines)
+        if lines >= total > 0:
+            self._draw("storing", f"{total:,} lines")
+            return
         self._draw("checking", f"{lines:,}/{total:,} lines", rate, of=(lines, total))
 
     def moved(self, standing: Standing) -> None:

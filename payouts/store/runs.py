@@ -200,7 +200,7 @@ def lookalikes(connection: Connection, run_id: int) -> list[int]:
                 " AND o.id <> n.id AND o.totals = n.totals AND o.source_sha256 <> n.source_sha256"
                 " AND o.counts -> 'accepted' = n.counts -> 'accepted'"
                 " AND o.created_at > n.created_at - interval '7 days'"
-                " AND NOT (o.pipeline = n.pipeline AND o.slot <> n.slot)"
+                " AND NOT (o.pipeline = n.pipeline AND coalesce(o.slot <> n.slot, false))"
                 " WHERE n.id = :run AND n.counts ? 'accepted' ORDER BY o.id"
             ),
             {"run": run_id},
