@@ -51,7 +51,7 @@ _REPEATED = {
 _FIRST_LINES = 5
 _MEANING_MAX = 100
 _REASONS_MAX = 5
-_CURRENCIES_MAX = 6
+_CURRENCIES_MAX = 4
 _REQUEST_S = 0.25
 """What one request is reckoned with; both imitations and the published pages are near it."""
 
@@ -149,7 +149,8 @@ def funded(result: LoadResult) -> str:
 def opening(opened: Mapping[str, int]) -> str:
     """The sandbox's stated opening transfers: the same number of each currency."""
     first, *others = sorted(opened)
-    much = f" and as much of {', '.join(others)}" if others else ""
+    named = ", ".join(others) if len(others) <= _CURRENCIES_MAX else f"{len(others)} others"
+    much = f" and as much of {named}" if others else ""
     return f"the sandbox opens it with {frame.money(opened[first], first)}{much}"
 
 
@@ -242,7 +243,7 @@ def _next_for_end(
     counts, pipeline = about.counts, about.pipeline
     if rejects is not None:
         named = () if pipeline == "disbursement" else ("--pipeline", pipeline)
-        return run_command(rejects, *named), "after you repaired its lines"
+        return run_command(rejects, *named), "once its lines are repaired"
     if standing.states.get(State.FAILED):
         return f"payouts items {run_name} --state failed", "shows why, one by one"
     if any(counts.get(outcome) for outcome in _REFUSED):
