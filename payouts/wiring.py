@@ -124,7 +124,14 @@ class Parts:
                 digest.update(piece)
                 copy.write(piece)
         unfinished.chmod(0o600)
-        return unfinished.rename(folder / f"{digest.hexdigest()}{source.suffix.lower()[:8]}")
+        kept = folder / f"{digest.hexdigest()}{source.suffix.lower()[:8]}"
+        try:
+            kept.hardlink_to(unfinished)  # never over a copy that somebody reads just now
+        except FileExistsError:
+            if _sha256(kept) != digest.hexdigest():
+                return unfinished.rename(kept)
+        unfinished.unlink()
+        return kept
 
     def load_order(
         self, pipeline: Pipeline, source: Path, copy: Path, **changes: object
@@ -155,6 +162,11 @@ class Parts:
     def batch_max(self) -> dict[str, int]:
         """Items per batch of each provider."""
         return {name: c.capabilities.batch_max for name, c in self.connectors.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Opening(dict[str, int]):

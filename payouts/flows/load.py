@@ -232,6 +232,7 @@ class _Loader:
         self.lines = 0
         self.rest: pl.DataFrame | None = None
         self.fingerprints = pl.DataFrame(schema={"content": pl.Binary})
+        self.references = pl.Series(dtype=pl.UInt64)
         self.routes: list[pl.DataFrame] = []
         self.amounts: list[pl.DataFrame] = []
         self.problems: list[pl.DataFrame] = []
@@ -280,6 +281,8 @@ class _Loader:
         accepted = good.join(verdicts, on="line", how="anti", maintain_order="left").join(
             numbered, on="line", how="left", maintain_order="left"
         )
+        if self.order.transform is not None:
+            self.references = _require_own_references(self.references, accepted)
         refused = self._refused(canonical, good, numbered, verdicts, problems)
         return refused, accepted
 
@@ -688,6 +691,20 @@ def _transformed(
             code="E_TRANSFORM",
         )
     return changed
+
+
+def _require_own_references(before: pl.Series, accepted: pl.DataFrame) -> pl.Series:
+    """Hashes of all references so far; a transform must not give two lines the same one."""
+    hashes = accepted["reference"].hash(seed=3)
+    twice = accepted.filter(hashes.is_duplicated() | hashes.is_in(before.implode()))
+    if twice.height:
+        lines = ", ".join(str(line) for line in twice["line"].head(5))
+        raise FileRefusedError(
+            f"the pipeline's transform gives lines a reference that others have: {lines}",
+            hint="A reference names one payment; let the transform keep them apart.",
+            code="E_TRANSFORM",
+        )
+    return pl.concat([before, hashes])
 
 
 def _again(good: pl.DataFrame, again: Again) -> pl.DataFrame:
