@@ -676,19 +676,41 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "provider": pl.String,
     "item_currency": pl.String,
     "item_minor": pl.Int64,
-    "account_last4": pl.String,
     "state": pl.String,
-    "clouded": pl.Boolean,
     "attempts": pl.Int64,
     "code": pl.String,
-    "provider_status": pl.String,
     "provider_ref": pl.String,
     "at": pl.Datetime("us", "UTC"),
 }
 ITEMS: Final = pl.Schema(_COLUMNS)
 """What is known of an item now; `first_line` is the key of the first line that it pays."""
 
-_RANGES: Final = pl.Schema({"batch_id": pl.Int64, "lo": pl.Int64, "hi": pl.Int64})
+_RANGE: Final = pl.Schema(
+    {
+        "item_id": pl.Int64,
+        "first_line": pl.Int64,
+        "batch_id": pl.Int64,
+        "item_minor": pl.Int64,
+        "state": pl.String,
+        "attempts": pl.Int64,
+        "code": pl.String,
+        "at": pl.Int64,
+        "paid_by": pl.String,
+        "provider_ref": pl.String,
+    }
+)
+_OF_BATCH: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "batch_id": pl.Int64,
+    "lo": pl.Int64,
+    "hi": pl.Int64,
+    "provider": pl.String,
+    "item_currency": pl.String,
+    "base_state": pl.String,
+    "base_attempts": pl.Int64,
+    "base_code": pl.String,
+    "base_at": pl.Datetime("us", "UTC"),
+}
+_BATCHES: Final = pl.Schema(_OF_BATCH)
 _LINES: Final = pl.Schema(
     {
         "line_id": pl.Int64,
@@ -747,39 +769,71 @@ class OutcomePages:
 
 
 def item_frame(connection: Connection, item_ids: pl.Series) -> pl.DataFrame:
-    """What is known now of items (an `ITEMS` frame), read by the batches that hold them.
+    """What is known now of items (an `ITEMS` frame), read by ranges of the batches that hold them.
 
     Args:
         item_ids: sorted, unique. Whole batches are read, so the frame may hold their other items.
     """
     if item_ids.is_empty():
         return pl.DataFrame(schema=ITEMS)
-    return bulk.copied(
-        connection,
-        "SELECT i.id, i.line_id, b.provider, b.currency, i.amount_minor, i.account_last4,"
-        " coalesce(e.after, b.base_state), coalesce(e.clouded, b.base_clouded),"
-        " coalesce(e.tries, b.tries), CASE WHEN e.item_id IS NULL THEN x.code ELSE e.code END,"
-        " e.provider_status, p.provider_ref, coalesce(e.at, x.at, b.created_at)"
-        " FROM batch b JOIN item i ON i.id BETWEEN b.lo AND b.hi"
-        " LEFT JOIN batch_event x ON x.batch_id = b.id AND x.seq = b.base_seq"
-        " LEFT JOIN LATERAL (SELECT * FROM item_event y WHERE y.item_id = i.id"
-        " ORDER BY y.seq DESC LIMIT 1) e ON true"
-        " LEFT JOIN provider_payment p ON p.item_id = i.id AND p.provider = b.provider"
-        " WHERE b.id = ANY({batches})",
-        ITEMS,
-        batches=_batches_of(connection, item_ids),
+    batches = _batches_of(connection, item_ids)
+    parts = [_range_frame(connection, lo, hi) for lo, hi in _merged(batches)]
+    base = [pl.coalesce(name, f"base_{name}").alias(name) for name in ("state", "attempts", "at")]
+    own = pl.col("state").is_not_null()  # of the item alone; else all of its batch is one
+    return (
+        pl.concat(parts)
+        .join(batches.drop("lo", "hi"), on="batch_id", how="left", maintain_order="left")
+        .with_columns(
+            *base,
+            pl.when(own).then("code").otherwise("base_code").alias("code"),
+            pl.when(pl.col("paid_by") == pl.col("provider")).then("provider_ref"),
+        )
+        # After a fallback an item has an id at two platforms: its own batch's is shown.
+        .sort("item_id", pl.col("provider_ref").is_null(), maintain_order=True)
+        .unique("item_id", keep="first", maintain_order=True)
+        .select(ITEMS.names())
     )
 
 
-def _batches_of(connection: Connection, item_ids: pl.Series) -> list[int]:
-    """Keys of the batches that hold these items; the batches are matched here, by range."""
+def _range_frame(connection: Connection, lo: int, hi: int) -> pl.DataFrame:
+    """Items of a range of keys with the last event of their own and the platforms' ids."""
+    return bulk.copied(
+        connection,
+        "SELECT i.id, i.line_id, i.batch_id, i.amount_minor, e.after, e.tries, e.code,"
+        " (date_part('epoch', e.at) * 1000000)::bigint, p.provider, p.provider_ref FROM item i"
+        " LEFT JOIN (SELECT DISTINCT ON (item_id) item_id, after, tries, code, at FROM item_event"
+        " WHERE item_id BETWEEN {lo} AND {hi} ORDER BY item_id, seq DESC) e ON e.item_id = i.id"
+        " LEFT JOIN provider_payment p ON p.item_id = i.id AND p.item_id BETWEEN {lo} AND {hi}"
+        " WHERE i.id BETWEEN {lo} AND {hi} ORDER BY i.id",
+        _RANGE,
+        lo=lo,
+        hi=hi,
+    ).with_columns(pl.from_epoch("at", "us").dt.replace_time_zone("UTC"))
+
+
+def _merged(batches: pl.DataFrame) -> list[tuple[int, int]]:
+    """Ranges of item keys, neighbours put together."""
+    ranges: list[tuple[int, int]] = []
+    for lo, hi in batches.select("lo", "hi").iter_rows():
+        if ranges and ranges[-1][1] + 1 == lo:
+            ranges[-1] = (ranges[-1][0], hi)
+        else:
+            ranges.append((lo, hi))
+    return ranges
+
+
+def _batches_of(connection: Connection, item_ids: pl.Series) -> pl.DataFrame:
+    """The batches that hold these items (a `_BATCHES` frame); they are matched here, by range."""
     near = bulk.copied(
         connection,
-        "SELECT id, lo, hi FROM batch WHERE lo <= {last} AND hi >= {first} ORDER BY lo",
-        _RANGES,
+        "SELECT b.id, b.lo, b.hi, b.provider, b.currency, b.base_state, b.tries, x.code,"
+        " coalesce(x.at, b.created_at) FROM batch b LEFT JOIN batch_event x"
+        " ON x.batch_id = b.id AND x.seq = b.base_seq"
+        " WHERE b.lo <= {last} AND b.hi >= {first} ORDER BY b.lo",
+        _BATCHES,
         first=int(item_ids[0]),
         last=int(item_ids[-1]),
     )
     matched = item_ids.alias("item_id").to_frame().join_asof(near, left_on="item_id", right_on="lo")
-    held = matched.filter(pl.col("item_id") <= pl.col("hi"))
-    return [int(key) for key in held["batch_id"].unique().sort()]
+    held = matched.filter(pl.col("item_id") <= pl.col("hi"))["batch_id"].unique()
+    return near.filter(pl.col("batch_id").is_in(held.implode()))
