@@ -343,6 +343,7 @@ class _Writer:
             made.looks = self._claim_looks(unit)
         if not made.claims and not made.looks:
             made.due_s = lanes.next_due(unit, name, order.funding)
+        order.reached("before_commit")
         return made
 
     def _record(self, unit: Connection, group: list[Submitted | Looked]) -> None:

@@ -89,6 +89,7 @@ class LoadOrder:
         transform: a pipeline's own change of the canonical frame.
         checked: callback with the lines checked so far.
         again: the lines pay again what is finally not paid; none for a payer's own file.
+        reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
 
     payer: str
@@ -106,6 +107,7 @@ class LoadOrder:
     transform: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     checked: Callable[[int], None] = lambda _lines: None
     again: Again | None = None
+    reached: Callable[[str], None] = lambda _point: None
 
 
 @dataclass(slots=True)
@@ -197,8 +199,10 @@ def load(
             vault=vault,
         )
         result = loader.run()
+        order.reached("before_commit")
         if dry:
             unit.rollback()
+    order.reached("after_commit")
     return result
 
 
