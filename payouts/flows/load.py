@@ -17,7 +17,7 @@ import polars as pl
 
 from payouts import jobs
 from payouts.core.currencies import CURRENCIES
-from payouts.core.errors import FileRefusedError, InvariantError
+from payouts.core.errors import FileRefusedError, InvariantError, SettingsError
 from payouts.core.problems import KINDS
 from payouts.flows import fund
 from payouts.flows.aggregate import aggregate, beyond, require_sums, unbounded
@@ -288,7 +288,17 @@ class _Loader:
         if self.order.transform is not None:
             self.references = _require_own_references(self.references, accepted)
         refused = self._refused(canonical, good, numbered, verdicts, problems)
+        self._require_credentials(accepted)
         return refused, accepted
+
+    def _require_credentials(self, accepted: pl.DataFrame) -> None:
+        missing = sorted(set(accepted["provider"].unique()) - set(self.encoders))
+        if missing:
+            raise SettingsError(
+                f"lines of {self.order.source_name} are paid by {' and '.join(missing)},"
+                " which has no credentials here; nothing was stored or sent",
+                hint=f"Set them under [{missing[0]}], or take these lines out.",
+            )
 
     def _verdicts(self, canonical: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
         """line, outcome, item_id of good lines that are not to be paid again."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import polars as pl
 
 from payouts.core.capabilities import Capabilities
+from payouts.core.errors import SettingsError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
@@ -86,7 +87,17 @@ class Orkesta:
         )
 
     def encode(self, items: pl.DataFrame) -> pl.Series:
-        """One payment object per item (OKS-create); our wire reference is `reference`: A-OKS-12."""
+        """One payment object per item (OKS-create); our wire reference is `reference`: A-OKS-12.
+
+        Raises:
+            SettingsError: a currency of the items has no account that is debited.
+        """
+        missing = sorted(set(items["currency"].unique()) - set(self.from_accounts))
+        if missing:
+            raise SettingsError(
+                f"no Orkesta account is set that pays {', '.join(missing)}; nothing was sent",
+                hint=f'Set orkesta.from_accounts, e.g. {{ {missing[0]} = "acc_…" }}.',
+            )
         text = encode.json_text
         body = encode.json_object(
             {
@@ -94,7 +105,7 @@ class Orkesta:
                 "currency": text(pl.col("currency")),
                 "method": text(pl.col("method")),
                 "from_account": text(
-                    pl.col("currency").replace_strict(self.from_accounts, default=None)
+                    pl.col("currency").replace_strict(self.from_accounts, return_dtype=pl.String)
                 ),
                 "to_account": text(pl.col("account")),
                 "description": text(encode.payee_note()),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import text
 
+from payouts.core.errors import SettingsError
 from payouts.vault import Sealed
 from tests.flows.conftest import sepa
 
@@ -58,3 +60,16 @@ def test_a_line_without_any_words_has_no_description(make_world: Callable[..., W
     world.load(world.write([line]))
 
     assert "description" not in bodies(world)[0]
+
+
+def test_a_file_for_a_platform_without_credentials_is_not_loaded(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    del world.parts.connectors["orkestra"]
+
+    with pytest.raises(SettingsError, match="orkestra") as refused:
+        world.load(world.write([sepa("R-1")]))
+
+    assert "[orkestra]" in refused.value.hint
+    assert world.sql("SELECT count(*) FROM line") == [(0,)]
