@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 from sqlalchemy import text
@@ -58,7 +58,12 @@ _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
 _BISECT = "bisect:"
 _PAUSING = frozenset({204, 206, 301, 302, 303, 307, 308, 402, 409})
 _POISONED_MAX = 24  # one poison item of 500 costs 10 refusals, two cost 18
+_TAKEN = frozenset({Verdict.SETTLED, Verdict.PROCESSING})
 _UNSENT = frozenset({Failure.SEND_BY_PASSED, Failure.NOTHING_SENT})
+
+
+_BatchMove: TypeAlias = "tuple[int, int, int | None, int | None, str | None, datetime | None]"
+"""(batch, seq, attempt, evidence, code, due)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,34 +144,33 @@ class Recorder:
             unit, sorted({(s.claim.attempt_id, s.claim.fence) for s in submitted})
         )
         proofs = lanes.insert_evidence(unit, [self._proof(s) for s in submitted])
-        whole: dict[
-            tuple[State, bool],
-            list[tuple[int, int, int | None, int | None, str | None, datetime | None]],
-        ] = {}
+        wrong = self._mapped(unit, [s for s in submitted if s.claim.attempt_id in live])
+        whole: dict[tuple[State, str | None], list[_BatchMove]] = {}
         wide: dict[str, list[object]] = {name: [] for name in _WIDE}
         for answer, proof in zip(submitted, proofs, strict=True):
             if answer.claim.attempt_id not in live:
                 self._stale(unit, answer)
                 continue
             self._pause_where_needed(unit, answer)
-            row = self._as_whole(answer, proof, at)
+            row = self._as_whole(answer, proof, at, wrong)
             if row is not None:
-                after, clouded, event = row
-                whole.setdefault((after, clouded), []).append(event)
+                after, status, event = row
+                whole.setdefault((after, status), []).append(event)
+                self.settled += len(answer.places) if after is State.SETTLED else 0
             else:
-                self._widen(wide, answer, proof, at)
-        for (after, clouded), events in whole.items():
+                self._widen(wide, answer, proof, at, wrong)
+        for (after, status), events in whole.items():
             lanes.insert_batch_events(
                 unit,
                 posting=posting,
                 actor=self.actor,
                 before=State.SENDING,
                 after=after,
-                clouded=clouded,
+                clouded=after is State.UNKNOWN,
                 batches=events,
+                status=status,
             )
         frame = pl.DataFrame(wide, schema=_WIDE)
-        frame = self._mapped(unit, frame)
         _append(unit, _events(frame), posting=posting, actor=self.actor)
         self.settled += frame.filter(pl.col("verdict") == Verdict.SETTLED).height
         lanes.close_attempts(
@@ -223,36 +227,47 @@ class Recorder:
             lanes.map_refs(unit, self.provider, [i for i, _ in found], [r for _, r in found])
 
     def _as_whole(
-        self, answer: Submitted, proof: int, at: datetime
-    ) -> (
-        tuple[State, bool, tuple[int, int, int | None, int | None, str | None, datetime | None]]
-        | None
-    ):
-        """One row for a batch that moves as one: not executed, or unclear, with no item named."""
+        self, answer: Submitted, proof: int, at: datetime, wrong: set[int]
+    ) -> tuple[State, str | None, _BatchMove] | None:
+        """One row for a batch that moves as one: (state, the provider's word, move).
+
+        Either no item was named, or the reply says the same of each of them.
+        """
         claim = answer.claim
         if not claim.whole or len(answer.places) != len(claim.members):
             return None
         if answer.reading is not None:
-            return None
-        verdict = _verdict(answer)
-        if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):
-            return None
-        if self._exhausted(answer, claim.tries[0]):
-            return None
-        (after,) = after_submission(verdict, clouded=claim.clouded[0], found=False)
+            said = _of_all(answer.reading)
+            if said is None or not wrong.isdisjoint(claim.members):
+                return None
+            verdict, status, code = said
+            self._tell_strangers(answer)
+        else:
+            verdict, status, code = _verdict(answer), None, _said(answer.exchange)
+            if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):
+                return None
+            if self._exhausted(answer, claim.tries[0]):
+                return None
+        found = answer.reading is not None
+        (after,) = after_submission(verdict, clouded=claim.clouded[0], found=found)
         due = self._due(after, answer, claim.tries[0], at)
-        event = (
-            claim.batch_id,
-            claim.seqs[0] + 1,
-            claim.attempt_id,
-            proof,
-            _said(answer.exchange),
-            due,
-        )
-        return after, after is State.UNKNOWN, event
+        event = (claim.batch_id, claim.seqs[0] + 1, claim.attempt_id, proof, code, due)
+        return after, status, event
+
+    def _tell_strangers(self, answer: Submitted) -> None:
+        if answer.reading is not None and answer.reading.strangers:
+            self.alarms.append(
+                f"{len(answer.reading.strangers)} unknown references in the reply to attempt"
+                f" {answer.claim.attempt_id}"
+            )
 
     def _widen(
-        self, wide: dict[str, list[object]], answer: Submitted, proof: int, at: datetime
+        self,
+        wide: dict[str, list[object]],
+        answer: Submitted,
+        proof: int,
+        at: datetime,
+        wrong: set[int],
     ) -> None:
         claim, places = answer.claim, answer.places
         span = slice(places.start, places.stop)
@@ -264,12 +279,11 @@ class Recorder:
                 str(Verdict.REJECTED if self._put_off_for_good(v, tried) else v)
                 for v, tried in zip(reading.verdicts, tries, strict=True)
             ]
-            refs, statuses, codes = reading.refs, reading.statuses, reading.codes
-            if reading.strangers:
-                self.alarms.append(
-                    f"{len(reading.strangers)} unknown references in the reply to attempt"
-                    f" {claim.attempt_id}"
-                )
+            refs, statuses, codes = reading.refs, reading.statuses, list(reading.codes)
+            self._tell_strangers(answer)
+            for place, item in enumerate(claim.members[span]):
+                if item in wrong:
+                    verdicts[place], codes[place] = str(Verdict.MISMATCH), "payment_id_differs"
         else:
             verdict = _verdict(answer)
             if (_poisoned(answer) and count == 1) or self._exhausted(answer, max(tries)):
@@ -340,20 +354,23 @@ class Recorder:
         """
         return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=age_s)
 
-    def _mapped(self, unit: Connection, frame: pl.DataFrame) -> pl.DataFrame:
-        """Store the provider's ids; an id that contradicts what is known makes a mismatch."""
-        known = frame.filter(pl.col("ref").is_not_null())
-        wrong = lanes.map_refs(
-            unit, self.provider, known["item_id"].to_list(), known["ref"].to_list()
-        )
-        if not wrong:
-            return frame
-        self.alarms.append(f"{self.provider} gave {len(wrong)} payment ids that contradict others")
-        clash = pl.col("item_id").is_in(sorted(wrong))
-        return frame.with_columns(
-            verdict=pl.when(clash).then(pl.lit(str(Verdict.MISMATCH))).otherwise("verdict"),
-            code=pl.when(clash).then(pl.lit("payment_id_differs")).otherwise("code"),
-        )
+    def _mapped(self, unit: Connection, answers: Sequence[Submitted]) -> set[int]:
+        """Store the provider's ids; returns the items whose id contradicts what is known."""
+        items: list[int] = []
+        refs: list[str] = []
+        for answer in answers:
+            if answer.reading is not None:
+                span = slice(answer.places.start, answer.places.stop)
+                for item, ref in zip(answer.claim.members[span], answer.reading.refs, strict=True):
+                    if ref is not None:
+                        items.append(item)
+                        refs.append(ref)
+        wrong = lanes.map_refs(unit, self.provider, items, refs)
+        if wrong:
+            self.alarms.append(
+                f"{self.provider} gave {len(wrong)} payment ids that contradict others"
+            )
+        return wrong
 
     # -- looks ------------------------------------------------------------------------------------
 
@@ -452,6 +469,18 @@ def _verdict(answer: Submitted) -> Verdict:
             return Verdict.REJECTED
         case _:
             return Verdict.UNCLEAR
+
+
+def _of_all(reading: Reading) -> tuple[Verdict, str | None, str | None] | None:
+    """(verdict, status, code) of a reply that says the same of all items, and names each payment.
+
+    Only what needs nothing but the reply itself: paid, or taken and not final.
+    """
+    said = set(zip(reading.verdicts, reading.statuses, reading.codes, strict=True))
+    if len(said) != 1 or None in reading.refs:
+        return None
+    ((verdict, status, code),) = said
+    return (verdict, status, code) if verdict in _TAKEN else None
 
 
 def _poisoned(answer: Submitted) -> bool:

@@ -295,16 +295,21 @@ def insert_batch_events(
     after: str,
     clouded: bool,
     batches: Sequence[tuple[int, int, int | None, int | None, str | None, datetime | None]],
+    status: str | None = None,
 ) -> None:
-    """Move whole batches; rows are (batch, seq, attempt, evidence, code, due)."""
+    """Move whole batches; rows are (batch, seq, attempt, evidence, code, due).
+
+    Args:
+        status: the provider's own word for all of their items.
+    """
     if not batches:
         return
     columns = list(zip(*batches, strict=True))
     statement = text(
         "INSERT INTO batch_event (batch_id, seq, before, after, clouded, actor, posting,"
-        " attempt_id, evidence_id, code, due_at)"
+        " attempt_id, evidence_id, code, due_at, provider_status)"
         " SELECT b, s, CAST(:before AS item_state), CAST(:after AS item_state), :clouded, :actor,"
-        " :posting, a, e, c, d FROM unnest(:batch, :seq, :attempt, :evidence, :code,"
+        " :posting, a, e, c, d, CAST(:status AS text) FROM unnest(:batch, :seq, :attempt, :evidence, :code,"
         " CAST(:due AS timestamptz[])) AS rows (b, s, a, e, c, d)"
     ).bindparams(
         bindparam("batch", type_=ARRAY(BIGINT)),
@@ -321,6 +326,7 @@ def insert_batch_events(
             "clouded": clouded,
             "actor": actor,
             "posting": posting,
+            "status": status,
             "batch": list(columns[0]),
             "seq": list(columns[1]),
             "attempt": list(columns[2]),

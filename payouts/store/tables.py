@@ -301,6 +301,7 @@ class BatchEvent(SQLModel, table=True):
     attempt_id: int | None = _big(default=None)
     evidence_id: int | None = _big(default=None)
     code: str | None = _word(default=None)
+    provider_status: str | None = _word(default=None)
     due_at: datetime | None = _at(default=None)
     at: datetime = _at()
 

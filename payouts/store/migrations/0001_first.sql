@@ -262,6 +262,7 @@ CREATE TABLE batch_event (
   attempt_id bigint,
   evidence_id bigint,
   code text,
+  provider_status text,
   due_at timestamptz,
   at timestamptz NOT NULL DEFAULT payouts_now(),
   PRIMARY KEY (batch_id, seq)
@@ -541,7 +542,11 @@ SELECT i.id, i.batch_id, b.run_id, b.provider, b.funding, b.currency, i.line_id,
        i.lines, i.account_last4, i.account_hash, i.wire_prefix,
        coalesce(e.after, b.base_state) AS state, coalesce(e.seq, b.base_seq) AS seq,
        coalesce(e.clouded, b.base_clouded) AS clouded, coalesce(e.tries, b.tries) AS tries,
-       e.code, e.provider_status,
+       e.code,
+       CASE WHEN e.item_id IS NULL
+            THEN (SELECT x.provider_status FROM batch_event x
+                   WHERE x.batch_id = b.id AND x.seq = b.base_seq)
+            ELSE e.provider_status END AS provider_status,
        CASE WHEN e.item_id IS NULL
             THEN (SELECT x.due_at FROM batch_event x
                    WHERE x.batch_id = b.id AND x.seq = b.base_seq)
@@ -553,7 +558,7 @@ SELECT i.id, i.batch_id, b.run_id, b.provider, b.funding, b.currency, i.line_id,
 
 CREATE VIEW item_life AS
 SELECT i.id AS item_id, e.batch_id, e.seq, e.before, e.after, e.clouded, e.actor, e.posting,
-       e.attempt_id, e.evidence_id, e.code, NULL::text AS provider_status, e.due_at, e.at
+       e.attempt_id, e.evidence_id, e.code, e.provider_status, e.due_at, e.at
   FROM item i JOIN batch_event e ON e.batch_id = i.batch_id
 UNION ALL
 SELECT item_id, batch_id, seq, before, after, clouded, actor, posting, attempt_id, evidence_id,
