@@ -10,6 +10,7 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit, Json, Panel, add
+from payouts.cli.which import runs_like
 from payouts.core.errors import AmountError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ _HELD_BY_WORDS = ("rejects", "lookalike")
 """Holds that end when a person says so; the one for money ends with the money."""
 
 _OneRun = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run: its id, its file's name, or `last`.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its id, its file's name, or `last`.",
+        autocompletion=runs_like,
+    ),
 ]
 _Reason = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
 _Wait = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit, Json, Panel, add
+from payouts.cli.which import runs_like
 from payouts.core.errors import UsageError
 from payouts.core.items import FINAL, OPEN, State
 
@@ -31,7 +32,12 @@ _GROUPS = {"open": OPEN, "final": FINAL, "unpaid": FINAL - {State.SETTLED, State
 """Words for `--state` that stand for several."""
 
 _OneRun = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run: its id, its file's name, or `last`.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its id, its file's name, or `last`.",
+        autocompletion=runs_like,
+    ),
 ]
 
 
@@ -48,7 +54,8 @@ def register(app: typer.Typer) -> None:
 
 def status(
     run: Annotated[
-        str | None, typer.Argument(help="A run: its id, its file's name, or `last`.")
+        str | None,
+        typer.Argument(help="A run: its id, its file's name, or `last`.", autocompletion=runs_like),
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many runs to list.")] = _LIST_MAX,
@@ -789,10 +796,16 @@ def _short(path: Path) -> str:
 
 
 def _next_of_report(written: Written, standing: Standing, row: RunRow) -> tuple[str, str]:
-    from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
+    import shlex  # noqa: PLC0415  bodies import what they need
 
-    if written.rejects is not None and standing.rests and not standing.waits:
-        return f"payouts run {_short(written.rejects)}", "after you repaired its lines"
+    from payouts.core.ids import public_id  # noqa: PLC0415  the same
+    from payouts.discover import DEFAULT  # noqa: PLC0415  the same
+    from payouts.flows.reissue import PIPELINE as REISSUE  # noqa: PLC0415  says which
+
+    if written.rejects is not None and standing.over and row.pipeline != REISSUE:
+        named = "" if row.pipeline == DEFAULT else f" --pipeline {row.pipeline}"
+        again = shlex.quote(_short(written.rejects))
+        return f"payouts run {again}{named}", "once its lines are repaired"
     if standing.rests and not standing.waits and not standing.unpaid:
         return f"payouts status {public_id('run', row.id)}", ""
     return _next(public_id("run", row.id), standing, row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from payouts.core.errors import UsageError
+from payouts.core.errors import PayoutsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from payouts.store.queries import RunRow
     from payouts.wiring import Parts
 
-__all__ = ["first_step", "item_keys", "moment", "require_yes", "run_row", "source_of", "span"]
+__all__ = [
+    "first_step",
+    "item_keys",
+    "moment",
+    "require_yes",
+    "run_row",
+    "runs_like",
+    "source_of",
+    "span",
+]
 
 _WIRE_LENGTH = 32
 
@@ -62,6 +71,25 @@ def _no_run(word: str) -> UsageError:
         hint="`payouts status` lists them; `last` is the newest.",
         code="E_RUN_UNKNOWN",
     )
+
+
+def runs_like(incomplete: str) -> list[tuple[str, str]]:
+    """Runs that a word may become, for the shell's completion: id and file, newest first."""
+    from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
+    from payouts.settings import load_settings  # noqa: PLC0415  the same
+    from payouts.store import queries  # noqa: PLC0415  the same
+    from payouts.wiring import opened  # noqa: PLC0415  the same
+
+    try:
+        with opened(load_settings(), platforms=False) as parts, parts.database.reading() as unit:
+            rows = queries.runs(unit, limit=50)
+    except PayoutsError:
+        return []  # a shell has no place for words; the command itself will say it
+    known = [("last", "the newest run")]
+    known += [
+        (public_id("run", row.id), f"{row.source_name}, {row.created_at:%Y-%m-%d}") for row in rows
+    ]
+    return [(word, what) for word, what in known if word.startswith(incomplete)]
 
 
 def item_keys(connection: Connection, word: str) -> list[int]:

@@ -96,8 +96,7 @@ def rendered(report: Report, names: Mapping[str, str]) -> str:
             for state, (items, amounts) in states.items()
         ],
         items_total=report.items,
-        reasons=report.reasons,
-        reason_bars=_reason_bars(report),
+        reasons=_reasons(report),
         batches=[_batch_row(row) for row in report.batches],
         batches_total=sum(row.batches for row in report.sends),
         proofs=[_proof_row(one) for one in report.proof.currencies],
@@ -231,19 +230,29 @@ def _total(of_state: Mapping[str, Sum], states: Sequence[State]) -> Sum:
     return Sum(sum(one.items for one in chosen), sum(one.amount_minor for one in chosen))
 
 
-def _reason_bars(report: Report) -> list[tuple[str, str, str, int, int]]:
-    """Final and unpaid items by code: code, words, state, items, width (of 1000)."""
-    by_code: dict[tuple[str, str], int] = {}
+def _reasons(report: Report) -> list[dict[str, Any]]:
+    """Items that are not paid, finally or not yet, by code and state."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for reason in report.reasons:
-        if reason.state in _UNPAID:
-            key = (code_word(reason.code), reason.state)
-            by_code[key] = by_code.get(key, 0) + reason.items
-    most = max(by_code.values(), default=1)
-    rows = sorted(by_code.items(), key=lambda row: (-row[1], row[0]))
-    return [
-        (code, meaning(code), state, items, max(_SLIVER, _BAR_WIDTH * items // most))
-        for (code, state), items in rows
-    ]
+        word = code_word(reason.code)
+        row = found.setdefault(
+            (word, reason.state, reason.provider),
+            {
+                "state": reason.state,
+                "words": meaning(reason.code) or STATES[State(reason.state)],
+                "code": word if reason.code else "",
+                "provider": reason.provider,
+                "count": 0,
+                "amounts": {},
+            },
+        )
+        row["count"] += reason.items
+        amounts = row["amounts"]
+        amounts[reason.currency] = amounts.get(reason.currency, 0) + reason.amount_minor
+    most = max((row["count"] for row in found.values()), default=1)
+    for row in found.values():
+        row["width"] = max(_SLIVER, _BAR_WIDTH * row["count"] // most)
+    return sorted(found.values(), key=lambda row: (-row["count"], row["state"], row["code"]))
 
 
 def _batch_row(row: Any) -> dict[str, Any]:  # noqa: ANN401  a row of the queries

@@ -56,6 +56,7 @@ SCHEMA_VERSION = 1
 """Of `run_result.json`; fields are added without, changed or removed only with a new one."""
 
 _BATCHES_MAX = 200
+_FIRST_LINES = 5
 _REFUSED: Final = ("rejected", "conflict", "quarantined")
 _OWN_CODES: Final = {
     ("duplicate", False): "W_LINE_DUPLICATE",
@@ -91,27 +92,21 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class RejectedBy:
-    """Lines that carry one problem code; `outcome` is theirs."""
+    """Lines that carry one problem code.
+
+    Args:
+        outcome: what became of these lines.
+        first: numbers of the first of them.
+        words: what the code means, said of the first line.
+        hint: what to do about it.
+    """
 
     outcome: str
     code: str
     lines: int
-
-    @property
-    def words(self) -> str:
-        """What the code means."""
-        kind = KINDS.get(self.code)
-        return _plain(kind.message) if kind else self.code
-
-    @property
-    def hint(self) -> str:
-        """What to do about it."""
-        kind = KINDS.get(self.code)
-        return _plain(kind.hint) if kind else ""
-
-
-def _plain(words: str) -> str:
-    return words.replace("{value}", "…").replace("{allowed}", "…")
+    first: tuple[int, ...]
+    words: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +217,7 @@ class Report:
                     "meaning": one.words,
                     "hint": one.hint,
                     "lines": one.lines,
+                    "first_lines": list(one.first),
                 }
                 for one in self.rejects
             ],
@@ -360,16 +356,18 @@ def write(
             environment=environment,
             database_id=database_id,
         )
-    refused = tally.refused()
+    remarks = tally.remarks()
+    if problems is None:
+        problems = _rechecked(survey, rules, transform) if remarks.height else no_problems()
+    told = _told(remarks, problems)
+    report = replace(report, rejects=_by_code(told, remarks))
     if report.proof.closes and report.closed_at is None:
         with database.unit() as unit:
             closed_at = runs.close(unit, run_id)
         report = replace(report, closed_at=closed_at)
     rejects = folder / f"{stem}.rejected.csv"
-    some = 0
-    if refused.height:
-        known = _rechecked(survey, rules, transform) if problems is None else problems
-        some = write_rejects(survey, _told(refused, known), rejects)
+    refused = remarks.filter(pl.col("outcome").is_in(_REFUSED)).select("line")
+    some = write_rejects(survey, told.join(refused, on="line", how="semi"), rejects)
     files = Written(
         report,
         csv,
@@ -423,7 +421,7 @@ def gather(
         counters=counters,
         lines=sums,
         reasons=tally.reasons(),
-        rejects=tally.codes(),
+        rejects=[],
         sends=queries.sends(connection, run.id),
         batches=queries.batches(connection, run.id, limit=_BATCHES_MAX),
         holds=queries.holds(connection, [run.id], open_only=True),
@@ -447,8 +445,7 @@ class Tally:
     pages: queries.OutcomePages
     _items: list[pl.DataFrame] = field(default_factory=list)
     _reasons: list[pl.DataFrame] = field(default_factory=list)
-    _codes: list[pl.DataFrame] = field(default_factory=list)
-    _refused: list[pl.DataFrame] = field(default_factory=list)
+    _remarks: list[pl.DataFrame] = field(default_factory=list)
 
     def __call__(self, lo: int, hi: int) -> pl.DataFrame:
         """The columns that the results file adds to the lines numbered `lo` to `hi`."""
@@ -479,19 +476,12 @@ class Tally:
                 pl.len().cast(pl.Int64).alias("items"), pl.col("item_minor").sum()
             )
         )
-        refused = found.filter(pl.col("outcome").is_in(_REFUSED))
-        self._refused.append(refused.select("line", "line_codes"))
         coded = found.filter(pl.col("line_codes").is_not_null())
-        self._codes.append(
-            coded.select("outcome", pl.col("line_codes").str.split(" "))
-            .explode("line_codes")
-            .group_by("outcome", "line_codes")
-            .agg(pl.len().cast(pl.Int64).alias("lines"))
-        )
+        self._remarks.append(coded.select("line", "outcome", "line_codes"))
 
-    def refused(self) -> pl.DataFrame:
-        """line, line_codes of the lines that a person should look at."""
-        return pl.concat(self._refused)
+    def remarks(self) -> pl.DataFrame:
+        """line, outcome, line_codes of the lines that something is to be said of."""
+        return pl.concat(self._remarks)
 
     def items(self) -> list[ItemSum]:
         """Items by currency and state."""
@@ -512,16 +502,6 @@ class Tally:
             .sort("items", "state", "item_currency", "code", descending=[True, False, False, False])
         )
         return [Reason(*row) for row in summed.iter_rows()]
-
-    def codes(self) -> list[RejectedBy]:
-        """Problem codes of lines, the most frequent first."""
-        summed = (
-            pl.concat(self._codes)
-            .group_by("outcome", "line_codes")
-            .agg(pl.col("lines").sum())
-            .sort("lines", "line_codes", descending=[True, False])
-        )
-        return [RejectedBy(*row) for row in summed.iter_rows()]
 
 
 def _with_codes(found: pl.DataFrame, line_lo: int) -> pl.DataFrame:
@@ -594,10 +574,10 @@ def _rechecked(
     return pl.concat(made)
 
 
-def _told(refused: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
-    """PROBLEMS of the refused lines, each with exactly the codes that were stored for it."""
+def _told(remarks: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
+    """PROBLEMS of these lines, each with exactly the codes that were stored for it."""
     stored = (
-        refused.select("line", pl.col("line_codes").str.split(" ").alias("code"))
+        remarks.select("line", pl.col("line_codes").str.split(" ").alias("code"))
         .explode("code")
         .filter(pl.col("code").is_not_null())
     )
@@ -607,3 +587,34 @@ def _told(refused: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("column", "value", "allowed").fill_null(""))
         .select(PROBLEMS.names())
     )
+
+
+def _by_code(told: pl.DataFrame, remarks: pl.DataFrame) -> list[RejectedBy]:
+    """Lines by code, the most frequent first."""
+    counted = (
+        told.join(remarks.select("line", "outcome"), on="line", how="left", maintain_order="left")
+        .sort("line", maintain_order=True)
+        .group_by("outcome", "code", maintain_order=True)
+        .agg(
+            pl.col("line").n_unique().cast(pl.Int64).alias("lines"),
+            pl.col("line").unique(maintain_order=True).head(_FIRST_LINES).alias("first"),
+            pl.first("value", "allowed"),
+        )
+        .sort("lines", "code", descending=[True, False])
+    )
+    return [
+        RejectedBy(outcome, code, lines, tuple(first), *_words(code, value, allowed))
+        for outcome, code, lines, first, value, allowed in counted.iter_rows()
+    ]
+
+
+def _words(code: str, value: str, allowed: str) -> tuple[str, str]:
+    """Message and hint of a code, filled in."""
+    kind = KINDS.get(code)
+    if kind is None:
+        return code, ""
+    message, hint = (
+        text.replace("{value}", value or "…").replace("{allowed}", allowed or "…")
+        for text in (kind.message, kind.hint)
+    )
+    return message, hint

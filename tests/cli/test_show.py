@@ -163,3 +163,13 @@ def test_a_first_status_says_how_to_start(terminal: Terminal) -> None:
     assert done.code == 0
     assert "There is no run yet." in done.out
     assert done.lines[-1].startswith("Next: payouts ")
+
+
+def test_the_shell_completes_ids_of_runs(terminal: Terminal) -> None:
+    terminal.write(many(1))
+    terminal.run("run", "payees.csv")
+
+    terminal.environment |= {"COMP_WORDS": "payouts status run", "COMP_CWORD": "2"}
+    done = terminal.run(_PAYOUTS_COMPLETE="complete_bash")
+
+    assert done.out.split() == ["run_0000000001"]
