@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import procrastinate
+import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
 from payouts.flows.lane import work_lane
+from payouts.store.engine import passing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from payouts.wiring import Parts
 
 __all__ = ["work"]
 
 _NUDGE_S = 5.0
+_OUTAGE_S = 20.0
 _LATE_S = 2.0
 """What is due so long and still not done has no job: whoever worked its lane has left."""
 
@@ -78,19 +83,45 @@ async def work(
                 shutdown_graceful_timeout=120.0,
             )
         )
+        outage = _Outage()
         try:
             nudged = time.monotonic()
-            while not running.done() and not finished() and not stopping():
+            while not running.done() and not stopping():
+                with outage.ridden_out():
+                    if finished():
+                        break
+                    if time.monotonic() - nudged > _NUDGE_S:
+                        nudged = time.monotonic()
+                        with parts.database.unit() as unit:
+                            jobs.enqueue_lanes(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
                 await asyncio.wait({running}, timeout=poll_s)
-                if time.monotonic() - nudged > _NUDGE_S:
-                    with parts.database.unit() as unit:
-                        jobs.enqueue_lanes(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
-                    nudged = time.monotonic()
+            if running.done():
+                running.result()  # nobody else hears of the worker's own end
         finally:
             # Lanes claim nothing more and finish what is in flight; then the worker itself ends.
             over.set()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+class _Outage:
+    """How long the database has been away; lanes ride it out, and so do those who look on."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    @contextmanager
+    def ridden_out(self) -> Iterator[None]:
+        """Let a lost connection pass, unless it lasts."""
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            now = time.monotonic()
+            self._since = self._since or now
+            if not passing(error) or now - self._since > _OUTAGE_S:
+                raise
+        else:
+            self._since = None
 
 
 async def _forget_stalled(app: procrastinate.App) -> None:

@@ -42,6 +42,7 @@ class Database:
         self.engine = create_engine(
             url,
             poolclass=QueuePool,
+            pool_pre_ping=True,  # what a restarted server has closed is not handed out
             pool_size=4,
             max_overflow=28,  # each lane that is worked keeps one, beside what a command reads
             connect_args={"options": _OPTIONS, "connect_timeout": 10, "prepare_threshold": 3},

@@ -244,3 +244,31 @@ def test_a_sender_that_breaks_ends_its_lane_and_is_not_forgotten(
     assert set(world.states(run)) == {"settled", "sending"}
     assert world.work(run) == {"settled": 30}
     world.check()
+
+
+def test_a_worker_survives_a_database_that_ends_all_sessions(
+    make_world: Callable[..., World],
+) -> None:
+    """The queue's own connections end too: what is in flight is recorded and the run goes on."""
+    world = make_world(
+        f'[[fault]]\nfault = "late_reply"\nroute = "{SUBMIT["orkesta"]}"\n'
+        "options = { seconds = 0.8 }\n",
+        settings=QUICK,
+    )
+    run = world.load(world.write([turkish(f"R-{place}") for place in range(8)])).run_id
+
+    def kill_in_flight() -> None:
+        with psycopg.connect(world.parts.database.conninfo(), autocommit=True) as watching:
+            while not watching.execute("SELECT FROM attempt").fetchall():
+                time.sleep(0.02)
+        _kill_others(world.parts.database)
+
+    killer = threading.Thread(target=kill_in_flight)
+    killer.start()
+
+    states = world.work(run)
+
+    killer.join()
+    assert states == {"settled": 8}
+    assert world.sql("SELECT outcome FROM attempt") == [("readable",)]
+    world.check()
