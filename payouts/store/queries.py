@@ -285,7 +285,8 @@ class ItemRow:
 
     Args:
         number: its line in the file; the first of them where lines were summed.
-        base_due: when the batch is next looked at, for states that wait for that.
+        due_at: when it may be sent next, for states that wait for that.
+        check_at: when its batch is looked at next.
     """
 
     id: int
