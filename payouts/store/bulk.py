@@ -74,17 +74,19 @@ def take_keys(connection: Connection, sequence: str, count: int) -> int:
     """Reserve `count` consecutive keys of a sequence; returns the first.
 
     A sequence forgets nothing on rollback, so keys may have gaps but never repeat. The advisory
-    lock makes the block consecutive when several loads run at once.
+    lock makes the block consecutive when several take one at once; it is taken and given back in
+    one statement, so that nothing can end a unit in between and leave the session with it.
     """
-    row = connection.execute(
+    last = connection.execute(
         text(
-            "SELECT setval(CAST(:name AS regclass), nextval(CAST(:name AS regclass)) + :more)"
-            " FROM (SELECT pg_advisory_lock(hashtext(:name))) AS locked"
+            "WITH mine AS MATERIALIZED (SELECT pg_advisory_lock(hashtext(:name))),"
+            " block AS MATERIALIZED (SELECT setval(CAST(:name AS regclass),"
+            " nextval(CAST(:name AS regclass)) + :more) AS last FROM mine)"
+            " SELECT last, pg_advisory_unlock(hashtext(:name)) FROM block"
         ),
         {"name": sequence, "more": count - 1},
     ).scalar_one()
-    connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": sequence})
-    return int(row) - count + 1
+    return int(last) - count + 1
 
 
 def next_posting(connection: Connection) -> int:
