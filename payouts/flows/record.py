@@ -123,6 +123,8 @@ class Recorder:
         touched = {s.claim.batch_id for s in submitted} | {look.item.batch_id for look in looked}
         lanes.lock_batches(unit, sorted(touched))
         at = lanes.now(unit)
+        if submitted and looked:
+            lanes.lock_funding(unit, sorted(touched))
         # Both may move items of one batch by the same arrow: each is booked by itself.
         if submitted:
             self._submissions(unit, submitted, at, bulk.next_posting(unit))

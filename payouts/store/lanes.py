@@ -40,6 +40,7 @@ __all__ = [
     "insert_evidence",
     "live_attempts",
     "lock_batches",
+    "lock_funding",
     "map_refs",
     "next_due",
     "now",
