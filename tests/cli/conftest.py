@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg import sql
 
 from payouts import local
 from tests.desk import german_iban
@@ -160,6 +161,13 @@ def ended(process: subprocess.Popen[str], *, timeout: float = 50) -> Done:
     return Done(process.returncode, out, err)
 
 
+def _drop(postgres: embedded.Server, name: str) -> None:
+    with postgres.connect("postgres", autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
 def _url(args: Mapping[str, str]) -> str:
     return f"postgresql://{args['user']}@/{args['dbname']}?host={args['host']}&port={args['port']}"
 
@@ -177,7 +185,9 @@ def make_terminal(
         def make(
             faults: str = "", *, speed: str = "instant", settings: str = "", more: str = ""
         ) -> Terminal:
-            args = postgres.connect_args(make_database("cli", template=payouts_template))
+            name = make_database("cli", template=payouts_template)
+            stack.callback(_drop, postgres, name)  # all at the end would take a minute
+            args = postgres.connect_args(name)
             terminal = Terminal(tmp_path, {"PAYOUTS_DATABASE__URL": _url(args)})
             terminal.settings(f'payer = "desk"\n{settings}\n[sandbox]\nspeed = 1\n{more}')
             played = tmp_path / "faults.toml"
