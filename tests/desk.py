@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import text
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from payouts.providers.connector import Connector
     from payouts.store.engine import Database
@@ -129,6 +129,8 @@ class Desk:
                 ),
                 {"run": run_id, "before": before, "lines": None if lines is None else [*lines]},
             ).all()
+            if after == "sending":
+                found = self._sent_again(unit, found)
             move = Move.find(State(before), State(after))
             proof: dict[str, object] = dict.fromkeys(("item_id", "excerpt"))
             proofs = lanes.insert_evidence(
@@ -168,6 +170,31 @@ class Desk:
                         unit, provider, [found[i].id for i in mine], [refs[i] for i in mine]
                     )
             self._refresh(unit, [row.batch_id for row in found])
+
+    @staticmethod
+    def _sent_again(unit: Connection, found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+        """The same rows with new attempts, one per batch, whose members these items are."""
+        made = {}
+        for batch in {row.batch_id for row in found}:
+            members = [row.id for row in found if row.batch_id == batch]
+            made[batch] = unit.execute(
+                text(
+                    "INSERT INTO attempt (batch_id, number, members, items, key, request_hash,"
+                    " worker, send_by, lease_until) SELECT :batch, 1 + max(number), :members,"
+                    " :items, 'key', '\\x00', 1, payouts_now(), payouts_now() + interval '1 hour'"
+                    " FROM attempt WHERE batch_id = :batch RETURNING id"
+                ),
+                {"batch": batch, "members": members, "items": len(members)},
+            ).scalar_one()
+        return unit.execute(
+            text(
+                "SELECT n.id, n.batch_id, n.seq, n.tries, n.provider, b.base_seq, a.id AS attempt"
+                " FROM item_now n JOIN batch b ON b.id = n.batch_id JOIN attempt a"
+                " ON a.batch_id = b.id AND a.id = ANY(:attempts) WHERE n.id = ANY(:items)"
+                " ORDER BY n.id"
+            ),
+            {"attempts": list(made.values()), "items": [row.id for row in found]},
+        ).all()
 
     def close_attempts(self, run_id: int) -> None:
         """No attempt of a run is open any more."""

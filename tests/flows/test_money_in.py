@@ -165,7 +165,12 @@ def test_a_second_retry_does_not_help_what_was_tried_since(
     retry_run(desk.database, run_id)
     desk.answer(run_id, "sending", before="approved")
     desk.answer(run_id, "approved", before="sending", code="http_429", due_s=3600)
+    with desk.database.unit() as unit:
+        ids = [row.id for row in queries.batches(unit, run_id)]
+        lanes.refresh_due(unit, ids, waits_s=[60.0], unclear_s=3600)
+        made = lanes.due_items(unit, ids)
 
+    assert made == {}
     assert due(desk, run_id) == []
 
 
