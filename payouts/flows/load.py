@@ -499,7 +499,15 @@ class _Loader:
             part.select("item_id", body=self.encoders[str(provider)].encode(part))
             for (provider,), part in shown.group_by("provider", maintain_order=True)
         ]
-        return items.join(pl.concat(bodies), on="item_id", maintain_order="left")
+        made = items.join(pl.concat(bodies), on="item_id", maintain_order="left")
+        # Lanes read the wire reference from a body's end and cut a batch at its line feeds.
+        ending = pl.concat_str(pl.lit('"'), "wire", pl.lit('"}'))
+        whole = pl.col("body").str.ends_with(ending) & ~pl.col("body").str.contains(
+            "\n", literal=True
+        )
+        if not made.select(whole.fill_null(value=False).all()).item():
+            raise InvariantError("an encoder does not end its bodies with the wire reference")
+        return made
 
     def _batches(self, items: pl.DataFrame) -> None:
         batches = items.group_by("batch_id", maintain_order=True).agg(

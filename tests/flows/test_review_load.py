@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from payouts.core.errors import FileRefusedError
+from payouts.core.errors import FileRefusedError, InvariantError
 from payouts.core.pipeline import Pipeline
 from payouts.flows import load as loading
 from payouts.flows import review
@@ -164,3 +164,38 @@ def test_a_held_run_is_reserved_and_not_sent_until_it_is_released(
     review.release(world.parts.database, result.run_id, reasons=[held], actor="person:ana")
     assert world.work(result.run_id) == {"settled": 2}
     world.check()
+
+
+@pytest.mark.parametrize(
+    "ending", ['"}\n', '","more":1}', '"', None], ids=["line feed", "member", "cut", "nothing"]
+)
+def test_a_body_that_does_not_end_with_its_reference_is_never_stored(
+    make_world: Callable[..., World], ending: str | None
+) -> None:
+    """A lane reads the reference from there: with another one no reply would ever match."""
+
+    class Other:
+        encoder = "other-1"
+
+        def encode(self, items: pl.DataFrame) -> pl.Series:
+            body = pl.concat_str(pl.lit('{"reference":"'), "wire", pl.lit(ending))
+            return items.select(body.alias("body")).to_series()
+
+    world = make_world()
+    path = world.write([sepa("R-1")])
+    parts = world.parts
+    copy = parts.take_copy(path)
+
+    with pytest.raises(InvariantError, match="wire reference"):
+        loading.load(
+            parts.database,
+            survey(copy),
+            parts.rules(),
+            parts.load_order(Pipeline("disbursement"), path, copy),
+            encoders={"orkestra": Other()},
+            batch_max=parts.batch_max,
+            signer=parts.signer,
+            vault=parts.vault,
+        )
+
+    assert world.sql("SELECT count(*) FROM batch_payload") == [(0,)]
