@@ -35,4 +35,4 @@ class FileLimits:
     parts_max: int = 1_000
     ratio_max: int = 200
     text_bytes_max: int = 128 << 20
-    block_bytes: int = 8 << 20
+    block_bytes: int = 4 << 20

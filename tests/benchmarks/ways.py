@@ -23,7 +23,17 @@ __all__ = ["MODULES", "WAYS", "Clock", "Facts", "Place", "Way", "require", "way"
 
 Facts: TypeAlias = "dict[str, Any]"
 
-MODULES: Final = ("reading", "storing", "recording", "floor", "flow", "script", "calls", "command")
+MODULES: Final = (
+    "reading",
+    "storing",
+    "recording",
+    "floor",
+    "flow",
+    "script",
+    "calls",
+    "command",
+    "shape",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ def test_a_stop_while_lines_are_checked_stores_nothing(
     assert not terminal.effects()
 
 
+@pytest.mark.long  # up to a minute of quiet waits; tests/flows/test_crash.py is its short share
 @pytest.mark.parametrize("seed", range(2))
 def test_a_killed_run_goes_on_when_it_is_typed_again(fresh: Terminal, seed: int) -> None:
     """SIGKILL at random moments: before the load, in it, while sending, while looking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -425,14 +426,15 @@ def test_a_server_that_somebody_started_by_hand_is_not_run_over(tmp_path: Path) 
         command = postmaster(server).cmdline()
     if os.geteuid() == 0:
         command = ["unshare", "-U", *command]
+    server.socket_dir.mkdir(mode=0o700)  # a temporary one where the path is too long for a socket
     with (directory / "by_hand.log").open("w") as log, by_hand(command, log) as own:
-        (directory / "socket").mkdir(mode=0o700)
         until(lambda: "ready to accept" in (directory / "by_hand.log").read_text())
 
         with pytest.raises(ServerError, match="already serves"), embedded.running(directory):
             pass
 
         assert own.poll() is None
+    shutil.rmtree(server.socket_dir, ignore_errors=True)
 
 
 # Refusals
