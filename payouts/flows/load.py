@@ -551,7 +551,8 @@ class _Loader:
             )
         ]
         columns = ("batch_id", "encoder", "key_id", "data_key", "body")
-        bulk.copy_rows(self.unit, "batch_payload", columns, sealed)
+        types = ("int8", "text", "text", "bytea", "bytea")
+        bulk.copy_rows(self.unit, "batch_payload", columns, sealed, types)
 
     def _account_keys(self, provider: str, currency: str) -> runs.BatchAccounts:
         if (provider, currency) not in self.accounts:

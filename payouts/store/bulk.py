@@ -49,12 +49,23 @@ def copy(connection: Connection, table: str, frame: pl.DataFrame) -> None:
 
 
 def copy_rows(
-    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    types: Sequence[str] = (),
 ) -> None:
-    """COPY rows of Python values (hundreds, e.g. sealed blobs of the batches of a chunk)."""
+    """COPY rows of Python values (hundreds, e.g. sealed blobs of the batches of a chunk).
+
+    Args:
+        types: PostgreSQL's type of each column; given, rows travel in binary, so that a blob is
+            not spelled in hexadecimal.
+    """
     if not rows:
         return
-    with _copying(connection, table, columns, "") as out:
+    with _copying(connection, table, columns, "FORMAT binary" if types else "") as out:
+        if types:
+            out.set_types(types)
         for row in rows:
             out.write_row(row)
 

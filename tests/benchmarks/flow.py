@@ -191,9 +191,11 @@ class _Processor:
         self._begun = self._now()
 
     def _now(self) -> dict[str, float]:
-        backends = self._postgres.children()
         ended = self._postgres.cpu_times()
-        times = [one.cpu_times() for one in backends]
+        times = []
+        for backend in self._postgres.children():
+            with suppress(psutil.NoSuchProcess):  # it has just ended: its time is the postmaster's
+                times.append(backend.cpu_times())
         ours = psutil.Process().cpu_times()
         theirs = self._sandbox.cpu_times()
         return {
