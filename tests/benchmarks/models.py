@@ -4,16 +4,21 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from sqlalchemy import BigInteger, Column
+from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-__all__ = ["Event", "LedgerEntry", "Payment", "scripted"]
+__all__ = ["Event", "LedgerEntry", "Payment", "Scripted", "scripted"]
+
+
+class Scripted(SQLModel, registry=registry()):
+    """What the script keeps, apart from the tables of the product."""
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Payment(SQLModel, table=True):
+class Payment(Scripted, table=True):
     """One payment: a unique reference, an index on its batch and on its state."""
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
@@ -30,7 +35,7 @@ class Payment(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class Event(SQLModel, table=True):
+class Event(Scripted, table=True):
     """A move of a payment."""
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
@@ -40,7 +45,7 @@ class Event(SQLModel, table=True):
     at: datetime = Field(default_factory=_now)
 
 
-class LedgerEntry(SQLModel, table=True):
+class LedgerEntry(Scripted, table=True):
     """One leg of a booking."""
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))

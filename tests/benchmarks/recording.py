@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 from sqlalchemy import text
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 from payouts.core.outcomes import Answer
 from payouts.core.pipeline import Pipeline
@@ -20,7 +20,7 @@ from payouts.intake.survey import survey
 from payouts.providers.client import Exchange
 from payouts.providers.connector import Sent
 from tests.benchmarks.data import BATCH
-from tests.benchmarks.models import Event, LedgerEntry, Payment
+from tests.benchmarks.models import Event, LedgerEntry, Payment, Scripted
 from tests.benchmarks.places import engine, project, seen
 from tests.benchmarks.ways import Facts, Place, require, way
 
@@ -129,7 +129,7 @@ def _settled(parts: Parts, claim: Claim, refused: int) -> Submitted:
 def _orm(place: Place) -> Facts:
     """Payments read, changed and booked as objects, one commit per batch."""
     to = engine(place)
-    SQLModel.metadata.create_all(to)
+    Scripted.metadata.create_all(to)
     with to.begin() as connection:
         connection.execute(
             text(

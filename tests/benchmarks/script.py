@@ -14,12 +14,12 @@ from typing import Final
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError, field_validator
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 from payouts.wiring import _SANDBOX_ACCOUNTS
 from tests.benchmarks.data import BATCH, good_lines
 from tests.benchmarks.flow import control
-from tests.benchmarks.models import Event, LedgerEntry, Payment
+from tests.benchmarks.models import Event, LedgerEntry, Payment, Scripted
 from tests.benchmarks.places import engine, sandbox, seen
 from tests.benchmarks.ways import Facts, Place, require, way
 
@@ -86,7 +86,7 @@ def _script(place: Place) -> Facts:
     with place.turkish.open("rb") as lines, short.open("wb") as kept:
         kept.writelines(line for line, _ in zip(lines, range(_SAMPLE + 1), strict=False))
     to = engine(place)
-    SQLModel.metadata.create_all(to)
+    Scripted.metadata.create_all(to)
     with sandbox(place) as base, httpx.Client(base_url=f"{base}/orkesta/v1") as client:
         control(place, "settings", {"magic": False})
         client.headers["Authorization"] = "Bearer sandbox-orkesta-rw"

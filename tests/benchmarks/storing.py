@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from sqlalchemy import insert
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from payouts.core.pipeline import Pipeline
 from payouts.flows import load as loading
 from payouts.intake.reader import chunks
 from payouts.intake.survey import survey
 from tests.benchmarks.data import BATCH, CHUNK, good_lines
-from tests.benchmarks.models import Payment
+from tests.benchmarks.models import Payment, Scripted
 from tests.benchmarks.places import connected, engine, project, seen
 from tests.benchmarks.ways import Facts, Place, require, way
 
@@ -133,7 +133,7 @@ def _rows(place: Place) -> list[dict[str, Any]]:
 def _core(place: Place) -> Facts:
     """SQLAlchemy Core: `insert` of a thousand rows at a time."""
     rows, to = _rows(place), engine(place)
-    SQLModel.metadata.create_all(to)
+    Scripted.metadata.create_all(to)
     begun = time.perf_counter()
     with to.begin() as connection:
         for start in range(0, len(rows), 1_000):
@@ -148,7 +148,7 @@ def _core(place: Place) -> Facts:
 def _sqlmodel(place: Place) -> Facts:
     """SQLModel objects, one commit per batch."""
     rows, to = _rows(place), engine(place)
-    SQLModel.metadata.create_all(to)
+    Scripted.metadata.create_all(to)
     begun = time.perf_counter()
     with Session(to) as session:
         for start in range(0, len(rows), BATCH):
