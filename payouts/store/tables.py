@@ -26,6 +26,7 @@ __all__ = [
     "Confirmation",
     "Evidence",
     "Hold",
+    "Incident",
     "Installation",
     "Item",
     "ItemEvent",
@@ -34,6 +35,7 @@ __all__ = [
     "LedgerAccount",
     "LedgerTransfer",
     "Line",
+    "LookRequest",
     "Payer",
     "PipelineRun",
     "ProviderPayment",
@@ -378,3 +380,30 @@ class Confirmation(SQLModel, table=True):
     value: str = _word()
     actor: str = _word()
     at: datetime = _at()
+
+
+class Incident(SQLModel, table=True):
+    """Something a person has to see; one row for the same fact, however often it is seen."""
+
+    id: int | None = _big(primary_key=True, default=None)
+    code: str = _word()
+    severity: int = _small()
+    subject: str = _word()
+    detail: str = _word()
+    times: int = Field(1, sa_type=Integer)
+    opened_at: datetime = _at()
+    last_at: datetime = _at()
+    closed_at: datetime | None = _at(default=None)
+    closed_by: str | None = _word(default=None)
+
+
+class LookRequest(SQLModel, table=True):
+    """An item that is to be looked at once, whatever its state."""
+
+    __tablename__ = "look_request"
+    item_id: int = _big(primary_key=True)
+    batch_id: int = _big(foreign_key="batch.id")
+    reason: str = _word()
+    tries: int = _small(default=0)
+    due_at: datetime = _at()
+    asked_at: datetime = _at()
