@@ -31,6 +31,22 @@ _FOUND_MAX = 10
 _GROUPS = {"open": OPEN, "final": FINAL, "unpaid": FINAL - {State.SETTLED, State.RECONCILED}}
 """Words for `--state` that stand for several."""
 
+_EFFECTS = {
+    ("file", "reject"): "the whole file is refused: nothing of it is stored or sent",
+    ("line", "reject"): "the line is not paid; the others are",
+    ("command", "reject"): "the command stops; what was stored before stays stored",
+    ("incident", "reject"): "it stays open until a person closes it",
+    ("file", "warn"): "the file is read; this is only said",
+    ("line", "warn"): "the line is paid; this is only said",
+    ("command", "warn"): "the command goes on; this is only said",
+    ("incident", "warn"): "it stays open until a person closes it",
+}
+_SEVERITIES = {
+    1: "money is at risk: somebody looks now",
+    2: "something waits for a person",
+    3: "to be known; nothing stops",
+}
+
 _OneRun = Annotated[
     str,
     typer.Argument(
@@ -484,17 +500,15 @@ def _explain_code(code: str, *, as_json: bool) -> Exit:
         near = get_close_matches(code, KINDS, n=3, cutoff=0.5)
         hint = f"Did you mean {', '.join(near)}?" if near else "Codes stand in the reject file."
         raise UsageError(f"there is no problem code '{code}'", hint=hint, code="E_CODE_UNKNOWN")
-    effect = {
-        ("file", "reject"): "the whole file is refused: nothing of it is stored or sent",
-        ("line", "reject"): "the line is not paid; the others are",
-        ("file", "warn"): "the file is read; this is only said",
-        ("line", "warn"): "the line is paid; this is only said",
-    }[kind.scope, kind.verdict]
+    effect = _EFFECTS[kind.scope, kind.verdict]
+    if kind.severity:
+        effect = f"severity {kind.severity}: {_SEVERITIES[kind.severity]}"
     message = kind.message.replace("{value}", "…").replace("{allowed}", "…")
     hint = kind.hint.replace("{value}", "…").replace("{allowed}", "…")
     if as_json:
         body = {"code": code, "message": message, "hint": hint, "effect": effect}
-        frame.document("problem", {**body, "source": kind.source, "exit_code": 0})
+        body |= {"scope": kind.scope, "severity": str(kind.severity), "source": kind.source}
+        frame.document("problem", {**body, "exit_code": 0})
         return Exit.DONE
     frame.told(f"{code}")
     frame.told(f"  Means    {message}")

@@ -25,6 +25,11 @@ def _file(code: str, message: str, hint: str, source: str = "") -> ProblemKind:
 
 _OPENING = (
     _file(
+        "E_FILE",
+        "The file was refused as a whole",
+        "The message says what is wrong with it.",
+    ),
+    _file(
         "E_FILE_NOT_FOUND",
         "There is no file {value}",
         "Check the name and the folder.",
@@ -261,6 +266,20 @@ _WORKBOOKS = (
     ),
 )
 
+_WHOLE = (
+    _file(
+        "E_FILE_ALL_REJECTED",
+        "No line of the file is good: it may be of another kind, or its columns have slipped",
+        "Repair the lines of the reject file, or name the columns with a mapping.",
+    ),
+    _file(
+        "E_TRANSFORM",
+        "The pipeline's transform changed which lines there are, or gave two lines one reference",
+        "Let it change values only; every line of a file must stay accounted for.",
+        source="Promise P2",
+    ),
+)
+
 _LINES = (
     ProblemKind(
         "E_LINE_FIELDS",
@@ -371,4 +390,11 @@ _LINES = (
     ),
 )
 
-FILES: tuple[ProblemKind, ...] = (*_OPENING, *_TEXT, *_HEADERS, *_WORKBOOKS, *_LINES)
+FILES: tuple[ProblemKind, ...] = (
+    *_OPENING,
+    *_TEXT,
+    *_HEADERS,
+    *_WORKBOOKS,
+    *_WHOLE,
+    *_LINES,
+)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ProblemKind"]
+__all__ = ["ProblemKind", "Scope", "Severity", "Verdict"]
 
-Scope = Literal["file", "line"]
+Scope = Literal["file", "line", "command", "incident"]
 Verdict = Literal["reject", "warn"]
+Severity = Literal[0, 1, 2, 3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,10 @@ class ProblemKind:
         message: one sentence for the reject file; may hold `{value}` (masked where it is an
             account) and `{allowed}`.
         hint: what to do, as an imperative sentence.
-        scope: whether the whole file is refused or one line.
+        scope: what it stops: the whole file, one line, a command; an incident stops nothing by
+            itself and waits for a person.
+        severity: of an incident: 1 money is at risk now, 2 something waits for a person, 3 to be
+            known; 0 for all else.
         source: where the rule comes from (a standard, a platform's page, an assumption id).
     """
 
@@ -29,6 +33,7 @@ class ProblemKind:
     hint: str
     scope: Scope = "line"
     source: str = ""
+    severity: Severity = 0
 
     @property
     def verdict(self) -> Verdict:
