@@ -262,6 +262,7 @@ class Attempt(SQLModel, table=True):
     closed_at: datetime | None = _at(default=None)
     outcome: str | None = _word(default=None)
     http_status: int | None = _small(default=None)
+    account_fingerprint: str | None = _word(default=None)
 
 
 class Evidence(SQLModel, table=True):
@@ -306,6 +307,8 @@ class BatchEvent(SQLModel, table=True):
     provider_status: str | None = _word(default=None)
     due_at: datetime | None = _at(default=None)
     at: datetime = _at()
+    put_offs: int = _small(default=0)
+    resends: int = _small(default=0)
 
 
 class ItemEvent(SQLModel, table=True):
@@ -327,6 +330,8 @@ class ItemEvent(SQLModel, table=True):
     actor: str = _word()
     code: str | None = _word(default=None)
     provider_status: str | None = _word(default=None)
+    put_offs: int = _small(default=0)
+    resends: int = _small(default=0)
 
 
 class Hold(SQLModel, table=True):
@@ -407,3 +412,5 @@ class LookRequest(SQLModel, table=True):
     tries: int = _small(default=0)
     due_at: datetime = _at()
     asked_at: datetime = _at()
+    missing: int = _small(default=0)
+    missing_at: datetime | None = _at(default=None)
