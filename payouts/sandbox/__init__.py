@@ -8,6 +8,7 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
     app.py       routes, the control paths, and the course that a request takes through them
     orkesta.py   the platform mounted at /orkesta/v1; orkesta_rules.py: what it accepts
     orkestra.py  the platform mounted at /orkestra; orkestra_rules.py: what it accepts
+    platforms.py what every platform has in common, and how one is plugged in
     ids.py       ids that lead to their line in the books
     settings.py  what can be switched
     books.py     the truth log: what really happened, on disk before the answer

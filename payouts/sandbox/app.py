@@ -9,15 +9,15 @@ import asyncio
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from payouts.sandbox import orkesta, orkestra
 from payouts.sandbox.control import CONTROL, Control
 from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
-from payouts.sandbox.orkesta import Orkesta
-from payouts.sandbox.orkestra import Orkestra
+from payouts.sandbox.platforms import Wish, World, nested_error
 from payouts.sandbox.recipes import Course
 
 if TYPE_CHECKING:
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from payouts.sandbox.books import Books
     from payouts.sandbox.faults import Rule
     from payouts.sandbox.http import Answerer, Request
-    from payouts.sandbox.recipes import Moment, Refuse
+    from payouts.sandbox.platforms import Platform, Registration
+    from payouts.sandbox.recipes import Moment
     from payouts.sandbox.settings import Settings
 
-__all__ = ["App", "Server"]
+__all__ = ["PLATFORMS", "App", "Server"]
+
+PLATFORMS: Final = {known.name: known for known in (orkesta.PLATFORM, orkestra.PLATFORM)}
 
 
 class App:
@@ -54,9 +57,9 @@ class App:
         self._shut = shut
         self._requests = 0
         self._faults = Faults(rules, seed=seed, references=self._references, clock=clock)
-        self._platforms: dict[str, Orkesta | Orkestra] = {
-            "orkesta": Orkesta(books, settings, clock),
-            "orkestra": Orkestra(books, settings, clock),
+        world = World(books, settings, clock)
+        self._platforms: dict[str, Platform] = {
+            name: known.make(world) for name, known in PLATFORMS.items()
         }
         self.control = Control(
             books, settings, self._faults, requests=lambda: self._requests, clock=clock
@@ -101,8 +104,8 @@ class App:
     def _course(self, request: Request) -> Course:
         course = Course()
         if self._faults.rules:
-            if request.path.startswith("/orkesta/"):
-                course.error = _nested_error
+            known = _registration(request)
+            course.error = nested_error if known is None else known.error
             self._faults.apply("request", request, course)
         return course
 
@@ -114,9 +117,9 @@ class App:
         if course.instead is not None:
             if course.effect_later_s is not None:
                 loop = asyncio.get_running_loop()
-                loop.call_later(course.effect_later_s, self._effect, request, course.refuse)
+                loop.call_later(course.effect_later_s, self._effect, request, course)
             return course.instead
-        reply = self._effect(request, course.refuse)
+        reply = self._effect(request, course)
         if course.wait_after_s:
             await self._books.durable()
             await asyncio.sleep(course.wait_after_s)
@@ -126,22 +129,27 @@ class App:
 
     # effects
 
-    def _effect(self, request: Request, refuse: Refuse | None) -> Reply:
-        platform = self._platforms.get(request.path.removeprefix("/").partition("/")[0])
-        if platform is None:
-            return Reply(404, _nested_error("not_found", "No platform is mounted here"))
-        return platform.answer(request, refuse)
+    def _effect(self, request: Request, course: Course) -> Reply:
+        known = _registration(request)
+        if known is None:
+            return Reply(404, nested_error("not_found", "No platform is mounted here"))
+        return self._platforms[known.name].answer(request, Wish(course.refuse))
 
     def _references(self, request: Request) -> list[str]:
         """Give the references in a request's body, or that of the payment which its path names."""
-        if request.method in {"GET", "DELETE"}:
-            found = self._books.find(request.path.rpartition("/")[2])
-            items: Any = [] if found is None else [found[0]]
+        known = _registration(request)
+        fields: tuple[str, ...] = ("reference",)
+        if request.body:
+            items, fields = _document(request.body), () if known is None else known.references
         else:
-            items = _document(request.body)
-        named = [item for item in items if isinstance(item, dict)]
-        references = (item.get("reference") or item.get("referenceId") for item in named)
-        return [reference for reference in references if isinstance(reference, str)]
+            found = self._books.find(request.path.rpartition("/")[2])
+            items = [] if found is None else [found[0]]
+        values = (item.get(name) for item in items if isinstance(item, dict) for name in fields)
+        return [reference for reference in values if isinstance(reference, str)]
+
+
+def _registration(request: Request) -> Registration | None:
+    return PLATFORMS.get(request.path.removeprefix("/").partition("/")[0])
 
 
 def _document(body: bytes) -> Any:  # noqa: ANN401  JSON
@@ -153,10 +161,6 @@ def _document(body: bytes) -> Any:  # noqa: ANN401  JSON
     if isinstance(document, dict):
         document = document.get("payments", [document])
     return document if isinstance(document, list) else []
-
-
-def _nested_error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
 
 
 class Server:

@@ -39,6 +39,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(slots=True)
@@ -217,9 +218,10 @@ class Connection(asyncio.Protocol):
     # answering
 
     def _request(self) -> Request:
-        path = httptools.parse_url(self._head.url).path or b"/"
+        url = httptools.parse_url(self._head.url)
+        path, query = (url.path or b"/").decode("latin-1"), (url.query or b"").decode("latin-1")
         method = self._parser.get_method().decode("latin-1")
-        return Request(method, path.decode("latin-1"), self._head.headers)
+        return Request(method, path, self._head.headers, query=query)
 
     def _next(self) -> None:
         self._busy = bool(self._queue)

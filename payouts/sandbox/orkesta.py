@@ -27,16 +27,14 @@ from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import SUFFIXES, payment_prefix
 from payouts.sandbox.life import Phase
 from payouts.sandbox.orkesta_rules import ACCOUNTS, Payment, Refusal, sound
+from payouts.sandbox.platforms import Registration, nested_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from payouts.sandbox.books import Books, Entry
+    from payouts.sandbox.books import Entry
     from payouts.sandbox.http import Request
-    from payouts.sandbox.recipes import Refuse
-    from payouts.sandbox.settings import Settings
+    from payouts.sandbox.platforms import Refuse, Wish, World
 
-__all__ = ["BATCH_MAX", "MOUNT", "Orkesta"]
+__all__ = ["BATCH_MAX", "MOUNT", "PLATFORM", "Orkesta"]
 
 BATCH_MAX: Final = 500
 MOUNT: Final = "/orkesta/v1"
@@ -45,25 +43,17 @@ _KEYS: Final = {"Bearer sandbox-orkesta-rw": True, "Bearer sandbox-orkesta-ro": 
 
 
 class Orkesta:
-    """The platform's answers, on top of its books.
+    """The platform's answers, on top of its books."""
 
-    Args:
-        clock: seconds since 1970.
-    """
+    def __init__(self, world: World) -> None:
+        self._books = world.books
+        self._settings = world.settings
+        self._clock = world.clock
 
-    def __init__(self, books: Books, settings: Settings, clock: Callable[[], float]) -> None:
-        self._books = books
-        self._settings = settings
-        self._clock = clock
-
-    def answer(self, request: Request, refuse: Refuse | None) -> Reply:
-        """Answer a request below the mount.
-
-        Args:
-            refuse: gives a code for a reference whose item a fault wants refused.
-        """
+    def answer(self, request: Request, wish: Wish) -> Reply:
+        """Answer a request below the mount."""
         try:
-            return self._route(request, refuse)
+            return self._route(request, wish.refuse)
         except Refusal as refusal:
             return Reply(refusal.status, {"error": refusal.error})
 
@@ -298,3 +288,6 @@ def _refused(item: object, refusal: Refusal, refused: list[Payment]) -> Payment:
 
 def _instant(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+PLATFORM: Final = Registration("orkesta", Orkesta, nested_error, ("reference",))

@@ -27,16 +27,14 @@ from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import payout_id
 from payouts.sandbox.life import Phase
 from payouts.sandbox.orkestra_rules import Document, RefusedError, minor, read
+from payouts.sandbox.platforms import Registration, plain_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from payouts.sandbox.books import Books, Entry
+    from payouts.sandbox.books import Entry
     from payouts.sandbox.http import Request
-    from payouts.sandbox.recipes import Refuse
-    from payouts.sandbox.settings import Settings
+    from payouts.sandbox.platforms import Refuse, Wish, World
 
-__all__ = ["MOUNT", "Orkestra"]
+__all__ = ["MOUNT", "PLATFORM", "Orkestra"]
 
 MOUNT: Final = "/orkestra"
 
@@ -44,25 +42,17 @@ _USER, _SECRET = "sandbox-orkestra", "sandbox-orkestra-secret"  # A-ORK-1
 
 
 class Orkestra:
-    """The platform's answers, on top of its books.
+    """The platform's answers, on top of its books."""
 
-    Args:
-        clock: seconds since 1970.
-    """
+    def __init__(self, world: World) -> None:
+        self._books = world.books
+        self._settings = world.settings
+        self._clock = world.clock
 
-    def __init__(self, books: Books, settings: Settings, clock: Callable[[], float]) -> None:
-        self._books = books
-        self._settings = settings
-        self._clock = clock
-
-    def answer(self, request: Request, refuse: Refuse | None) -> Reply:
-        """Answer a request below the mount.
-
-        Args:
-            refuse: gives a code for a reference whose payout a fault wants refused.
-        """
+    def answer(self, request: Request, wish: Wish) -> Reply:
+        """Answer a request below the mount."""
         try:
-            return self._route(request, refuse)
+            return self._route(request, wish.refuse)
         except RefusedError as refused:
             return refused.reply
 
@@ -211,3 +201,6 @@ def _canonical(document: Document) -> str:
 
 def _instant(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+PLATFORM: Final = Registration("orkestra", Orkestra, plain_error, ("referenceId",))

@@ -17,17 +17,13 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, Literal, TypeAlias
 
 from payouts.sandbox.http import Reply, Wire
+from payouts.sandbox.platforms import Refuse, plain_error
 
-__all__ = ["RECIPES", "Course", "Moment", "Options", "Recipe", "Refuse", "table"]
+__all__ = ["RECIPES", "Course", "Moment", "Options", "Recipe", "table"]
 
-Refuse: TypeAlias = Callable[[str | None], str | None]
 Options: TypeAlias = Mapping[str, Any]
 Moment: TypeAlias = Literal["connect", "head", "request"]
 Item: TypeAlias = dict[str, Any]
-
-
-def _plain_error(code: str, message: str) -> Item:
-    return {"code": code, "message": message}
 
 
 @dataclass(slots=True)
@@ -47,7 +43,7 @@ class Course:
         shut_s: the server accepts no connection for so long from now.
     """
 
-    error: Callable[[str, str], Item] = _plain_error
+    error: Callable[[str, str], Item] = plain_error
     dice: random.Random = field(default_factory=random.Random)
     wait_before_s: float = 0.0
     instead: Reply | None = None
