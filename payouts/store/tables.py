@@ -23,6 +23,8 @@ __all__ = [
     "BatchCount",
     "BatchEvent",
     "BatchPayload",
+    "CancelAttempt",
+    "CancelRequest",
     "Confirmation",
     "Evidence",
     "Hold",
@@ -39,6 +41,8 @@ __all__ = [
     "Payer",
     "PipelineRun",
     "ProviderPayment",
+    "Resolution",
+    "Restoration",
     "ScheduleSlot",
 ]
 
@@ -78,6 +82,8 @@ class Installation(SQLModel, table=True):
     install_key_fingerprint: str = _word()
     vault_key_fingerprint: str = _word()
     created_at: datetime = _at()
+    identity_version: int = _small(default=1)
+    generation: int = _big(default=0)
 
 
 class Payer(SQLModel, table=True):
@@ -355,6 +361,7 @@ class Lane(SQLModel, table=True):
     funding: str = _word(primary_key=True)
     paused_at: datetime | None = _at(default=None)
     reason: str | None = _word(default=None)
+    paused_by: str | None = _word(default=None)
 
 
 class Approval(SQLModel, table=True):
@@ -414,3 +421,71 @@ class LookRequest(SQLModel, table=True):
     asked_at: datetime = _at()
     missing: int = _small(default=0)
     missing_at: datetime | None = _at(default=None)
+
+
+class CancelRequest(SQLModel, table=True):
+    """Somebody asked that an item, or a whole run, is not paid; nothing it covers is sent."""
+
+    __tablename__ = "cancel_request"
+    id: int | None = _big(primary_key=True, default=None)
+    run_id: int = _big(foreign_key="pipeline_run.id")
+    item_id: int | None = _big(default=None)
+    reason: str = _word()
+    actor: str = _word()
+    asked_at: datetime = _at()
+    done_at: datetime | None = _at(default=None)
+    outcome: str | None = _word(default=None)
+
+
+class CancelAttempt(SQLModel, table=True):
+    """One request to a provider to cancel one payment, written before it is sent."""
+
+    __tablename__ = "cancel_attempt"
+    id: int | None = _big(primary_key=True, default=None)
+    request_id: int = _big(foreign_key="cancel_request.id")
+    item_id: int = _big()
+    number: int = _small()
+    fence: int = _big()
+    opened_at: datetime = _at()
+    send_by: datetime = _at()
+    closed_at: datetime | None = _at(default=None)
+    outcome: str | None = _word(default=None)
+    http_status: int | None = _small(default=None)
+
+
+class Resolution(SQLModel, table=True):
+    """What two different people decide about items in review: proposed, then applied."""
+
+    id: int | None = _big(primary_key=True, default=None)
+    item_id: int | None = _big(default=None)
+    batch_id: int | None = _big(default=None)
+    members: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
+    seqs: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
+    decision: str = _word()
+    reason: str = _word()
+    evidence: str = _word()
+    first_actor: str = _word()
+    first_at: datetime = _at()
+    second_actor: str | None = _word(default=None)
+    second_reason: str | None = _word(default=None)
+    second_evidence: str | None = _word(default=None)
+    second_at: datetime | None = _at(default=None)
+    applied_at: datetime | None = _at(default=None)
+    withdrawn_by: str | None = _word(default=None)
+    withdrawn_at: datetime | None = _at(default=None)
+
+
+class Restoration(SQLModel, table=True):
+    """A start on a restored backup: nothing goes to the provider until two people confirm."""
+
+    id: int | None = _big(primary_key=True, default=None)
+    provider: str = _word()
+    generation: int = _big()
+    expected: int | None = _big(default=None)
+    noticed_at: datetime = _at()
+    first_actor: str | None = _word(default=None)
+    first_reason: str | None = _word(default=None)
+    first_at: datetime | None = _at(default=None)
+    second_actor: str | None = _word(default=None)
+    second_reason: str | None = _word(default=None)
+    second_at: datetime | None = _at(default=None)
