@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from payouts.flows.proof import CurrencyProof
-    from payouts.flows.report import Report
+    from payouts.flows.result import Report
 
 __all__ = ["rendered"]
 
