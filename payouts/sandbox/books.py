@@ -29,7 +29,9 @@ and one of its effects:
      …}                                  what else the platform shows again (amount, description)
 
 Other lines: `{"kind": "cancel", "at", "effect"}` and `{"kind": "release", "at", "effect"}`, where
-null stands for all that is held at that moment.
+null stands for all that is held at that moment. And `{"kind": "note", "platform", "at", …}`: what
+a platform keeps that is no payout of money (payments that are collected, tokens, card operations);
+`notes` has their line numbers by platform, and the platform says in its module what they hold.
 
 So the money moved by one reference is the sum over its effects with a fate other than `failed`,
 without those named by a cancel line.
@@ -110,6 +112,7 @@ class Books:
         self.cancelled: dict[str, float] = {}
         self._released: dict[str | None, list[float]] = {None: []}
         self.effects = 0
+        self.notes: dict[str, list[int]] = {}
         self._replay(directory / "truth.jsonl")
         _sync_directory(directory)
 
@@ -208,6 +211,8 @@ class Books:
                 self.cancelled[entry["effect"]] = entry["at"]
             case "release":
                 self._released.setdefault(entry["effect"], []).append(entry["at"])
+            case "note":
+                self.notes.setdefault(entry["platform"], []).append(number)
             case kind:
                 self.effects += len(entry["effects"])
                 self.spent.update(entry["debits"])

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 from payouts.sandbox.life import speed_of
 
 __all__ = ["Settings"]
+
+_WORDS: Final = {
+    "wording": ("settled", "completed"),
+    "collected": ("completed", "succeeded"),
+    "link": ("payment_link", "next_action"),
+    "payload_name": ("clearPayload", "payload"),
+}
 
 
 @dataclass(slots=True)
@@ -21,6 +28,11 @@ class Settings:
         approval: Orkesta's payments wait for an approver, who comes by `/_control/release`.
         magic: magic accounts misbehave (see `magic`).
         key_life_s: how long Orkestra remembers a referenceId; None is for ever.
+        collected: the word of Orchestrate for a paid payment, `completed` or `succeeded`.
+        amount_text: Orchestrate shows amounts as text, else as numbers.
+        link: where Orchestrate shows the link, `payment_link` or `next_action`.
+        payload_name: where Orchestra shows what a token stands for, `clearPayload` or `payload`.
+        empty_401: Orchestra refuses a key without a body (A-ORC-4).
     """
 
     speed: float | None = 1.0
@@ -29,6 +41,11 @@ class Settings:
     approval: bool = False
     magic: bool = True
     key_life_s: float | None = None
+    collected: str = "completed"
+    amount_text: bool = True
+    link: str = "payment_link"
+    payload_name: str = "clearPayload"
+    empty_401: bool = False
 
     def change(self, wanted: object) -> None:
         """Take changes as JSON gives them; `speed` also as the text `instant`.
@@ -53,9 +70,9 @@ def _checked(name: object, value: object) -> float | bool | str | None:
     match name, value:
         case "speed", str() | int() | float():
             return speed_of(str(value))
-        case "wording", "settled" | "completed":
-            return str(value)
-        case "wrapped" | "approval" | "magic", bool():
+        case str(), str() if value in _WORDS.get(name, ()):
+            return value
+        case "wrapped" | "approval" | "magic" | "amount_text" | "empty_401", bool():
             return bool(value)
         case "key_life_s", None:
             return None
