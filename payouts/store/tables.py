@@ -26,6 +26,7 @@ __all__ = [
     "CancelAttempt",
     "CancelRequest",
     "Confirmation",
+    "ControlAction",
     "Evidence",
     "Hold",
     "Incident",
@@ -489,3 +490,15 @@ class Restoration(SQLModel, table=True):
     second_actor: str | None = _word(default=None)
     second_reason: str | None = _word(default=None)
     second_at: datetime | None = _at(default=None)
+
+
+class ControlAction(SQLModel, table=True):
+    """What a person did to a run, an item or a lane, and why."""
+
+    __tablename__ = "control_action"
+    id: int | None = _big(primary_key=True, default=None)
+    action: str = _word()
+    subject: str = _word()
+    reason: str = _word()
+    actor: str = _word()
+    at: datetime = _at()

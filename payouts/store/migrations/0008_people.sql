@@ -190,6 +190,19 @@ END $$;
 CREATE TRIGGER lane_stays_paused BEFORE UPDATE ON lane
   FOR EACH ROW EXECUTE FUNCTION lane_stays_paused();
 
+-- What a person did to a run, an item or a lane, and why; the rows themselves say what is so now.
+CREATE TABLE control_action (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  action text NOT NULL,        -- hold, release, pause, resume, withdraw …
+  subject text NOT NULL,       -- a public id, or provider/funding
+  reason text NOT NULL CHECK (reason <> ''),
+  actor text NOT NULL,
+  at timestamptz NOT NULL DEFAULT payouts_now()
+);
+CREATE INDEX control_action_subject ON control_action (subject);
+CREATE TRIGGER control_action_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON control_action
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 -- The last line: whatever the program believed, none of this leaves ------------------------------------
 CREATE FUNCTION item_event_may_leave() RETURNS trigger LANGUAGE plpgsql
   SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
