@@ -18,6 +18,7 @@ from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
 from payouts.providers.connector import Reading, Sent
+from payouts.providers.events import PAYMENT, Event, amount_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +54,7 @@ _READ_KEYS = (
     *(b"error", b"code", b"failure_code"),
 )
 _UNPROVEN = "not_listed_error_code"
+_EVENT_VERDICTS = {"created": Verdict.PROCESSING, **_VERDICTS}
 
 
 class Orkesta:
@@ -164,6 +166,34 @@ class Orkesta:
         if isinstance(row, dict) and row.get("reference") not in (None, sent.wires[0]):
             verdict, code = Verdict.MISMATCH, "reference_differs"
         return Reading([verdict], [ref], [status], [code], [])
+
+    def event(self, raw: bytes) -> Event:
+        """`{"id", "type", "created_at", "data": payment}` (A-OKS-7)."""
+        said = strict.loads(raw)
+        name = strict.word(said.get("type")) if isinstance(said, dict) else None
+        if name is None:
+            raise strict.UnreadableError("not an event with a type")
+        topic, _, step = name.partition(".")
+        event_id, data = _ident(said.get("id")), said.get("data")
+        if topic != PAYMENT:
+            return Event(topic, name, event_id)
+        ref = _ident(data.get("id")) if isinstance(data, dict) else None
+        if ref is None:
+            raise strict.UnreadableError("an event about a payment without the payment's id")
+        status = strict.word(data.get("status"))
+        claims = {_EVENT_VERDICTS.get(word) for word in (step, status) if word is not None}
+        return Event(
+            topic,
+            name,
+            event_id or f"{name} {ref}",  # no id has a space
+            ref=ref,
+            wire=strict.word(data.get("reference")),
+            amount=amount_of(data.get("amount")),
+            minor=True,
+            currency=strict.word(data.get("currency")),
+            status=status,
+            verdict=claims.pop() if len(claims) == 1 else None,
+        )
 
 
 def _by_position(rows: list[Any], sent: Sent) -> dict[str, Any]:

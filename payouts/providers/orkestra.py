@@ -18,6 +18,7 @@ from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
 from payouts.providers.connector import Reading, Sent
+from payouts.providers.events import PAYMENT, Event, amount_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,8 @@ _VERDICTS = {
     "CANCELLED": Verdict.CANCELLED,
 }
 _DAY_S = 86_400.0
+_ORDERS = frozenset({"charges", "transactions", "paidAmount", "merchantOrderId"})
+_REFUNDS = frozenset({"transactionId", "orderId", "refundId"})
 _E164 = r"^\+[1-9][0-9]{6,14}$"  # the form that the Pix page asks for; an optional field
 
 
@@ -147,6 +150,35 @@ class Orkestra:
         row = strict.loads(exchange.body)
         verdict, ref, status, code = _item(row, sent)
         return Reading([verdict], [ref], [status], [code], [])
+
+    def event(self, raw: bytes) -> Event:
+        """A notification (A-ORK-4): the body of a payout, or that of an order or a refund.
+
+        It has no id of its own; what it is about shows in its fields.
+        """
+        said = strict.loads(raw)
+        ref = strict.ident(said.get("id")) if isinstance(said, dict) else None
+        if ref is None:
+            raise strict.UnreadableError("not a notification with an id")
+        topic = _topic(said)
+        status = strict.word(said.get("status"))
+        return Event(
+            topic,
+            f"{'payout' if topic == PAYMENT else topic} {status or ''}".rstrip(),
+            ref=ref,
+            wire=strict.word(said.get("referenceId")),
+            amount=amount_of(said.get("amount")),
+            currency=strict.word(said.get("currency")),
+            status=status,
+            verdict=_VERDICTS.get(status) if status is not None else None,
+        )
+
+
+def _topic(said: dict[str, Any]) -> str:
+    """An order has charges and transactions (ORK-hook); a refund names what it reduces."""
+    if not _ORDERS.isdisjoint(said):
+        return "order"
+    return "refund" if not _REFUNDS.isdisjoint(said) else PAYMENT
 
 
 def _refusal(exchange: Exchange) -> str:
