@@ -45,6 +45,7 @@ __all__ = [
     "Resolution",
     "Restoration",
     "ScheduleSlot",
+    "WebhookInbox",
 ]
 
 OUTCOMES = ("accepted", "rejected", "duplicate", "conflict", "quarantined")
@@ -502,3 +503,27 @@ class ControlAction(SQLModel, table=True):
     reason: str = _word()
     actor: str = _word()
     at: datetime = _at()
+
+
+class WebhookInbox(SQLModel, table=True):
+    """A webhook that was verified: stored before it is answered, applied later."""
+
+    __tablename__ = "webhook_inbox"
+    id: int | None = _big(primary_key=True, default=None)
+    provider: str = _word()
+    event_id: str = _word()
+    sha256: bytes = _bytes()
+    key_id: str = _word()
+    data_key: bytes = _bytes()
+    body: bytes = _bytes()
+    received_at: datetime = _at()
+    keep_until: datetime = _at()
+    state: str = _word(default="new")
+    tries: int = _small(default=0)
+    due_at: datetime | None = _at(default=None)
+    name: str | None = _word(default=None)
+    provider_ref: str | None = _word(default=None)
+    item_id: int | None = _big(default=None)
+    error: str | None = _word(default=None)
+    done_at: datetime | None = _at(default=None)
+    bytes: int = Field(sa_type=Integer)  # last: the name hides the type

@@ -1,0 +1,22 @@
+"""The inbox of webhooks."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import op
+
+from payouts.core.errors import InvariantError
+
+revision = "0006"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Create the table with its guards."""
+    script = files("payouts.store.migrations").joinpath("0006_inbox.sql").read_text("utf-8")
+    # Straight to the driver and without parameters, so that `%` and `:` in the SQL are just text.
+    raw = op.get_bind().connection.driver_connection
+    if raw is None:
+        raise InvariantError("the migration needs an open connection")
+    raw.execute(script)
