@@ -16,7 +16,12 @@ from payouts.cli.frame import Panel, told
 
 __all__ = ["MODULES", "ORDER", "build"]
 
-MODULES: tuple[str, ...] = ("run", "work", "serve", "show", "money", "setup", "operate")
+MODULES: tuple[str, ...] = (
+    *("run", "work", "serve"),
+    *("status", "items", "explain", "report"),
+    *("approve", "reissue", "ledger"),
+    *("setup", "operate"),
+)
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
 
 ORDER = (

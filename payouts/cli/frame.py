@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from payouts.cli.which import runs_like
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Exit",
     "Json",
+    "OneRun",
     "Panel",
     "add",
     "clean",
@@ -101,6 +104,15 @@ class Panel(StrEnum):
     OPERATE = "Operate"
 
 
+OneRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its id, its file's name, or `last`.",
+        autocompletion=runs_like,
+    ),
+]
+"""The argument of commands about one run."""
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document instead of text.", show_default=False),
