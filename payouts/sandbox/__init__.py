@@ -9,6 +9,10 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
     orkesta.py   the platform mounted at /orkesta/v1; orkesta_rules.py: what it accepts
     orkestra.py  the platform mounted at /orkestra; orkestra_rules.py: what it accepts
     platforms.py what every platform has in common, and how one is plugged in
+    orchestra.py    the platform mounted at /orchestra; orchestra_rules.py: what it accepts;
+                    orchestra_vault.py: its StringTokens
+    orchestrate.py  the platform mounted at /orchestrate; orchestrate_rules.py: what it accepts;
+                    orchestrate_page.py: what is behind a payment link
     ids.py       ids that lead to their line in the books
     settings.py  what can be switched
     books.py     the truth log: what really happened, on disk before the answer

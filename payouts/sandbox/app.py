@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from payouts.sandbox import orchestrate, orkesta, orkestra
+from payouts.sandbox import orchestra, orchestrate, orkesta, orkestra
 from payouts.sandbox.control import CONTROL, Control
 from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PLATFORMS", "App", "Server"]
 
-PLATFORMS: Final = {
-    known.name: known for known in (orkesta.PLATFORM, orkestra.PLATFORM, orchestrate.PLATFORM)
+PLATFORMS: Final[dict[str, Registration]] = {
+    each.PLATFORM.name: each.PLATFORM for each in (orkesta, orkestra, orchestra, orchestrate)
 }
 
 
