@@ -35,6 +35,7 @@ _VERDICTS = {
     "failed": Verdict.REJECTED,
     "cancelled": Verdict.CANCELLED,
 }
+_TAKEN = frozenset({Verdict.PROCESSING, Verdict.SETTLED})
 _RETRYABLE = frozenset({"try_later", "temporarily_unavailable", "insufficient_funds"})
 _REJECTING = frozenset(
     {
@@ -53,6 +54,7 @@ _READ_KEYS = (
     *(b"id", b"status", b"amount", b"currency", b"reference"),
     *(b"error", b"code", b"failure_code"),
 )
+_ERROR_KEYS = frozenset({"error", "failure_code"})
 _UNPROVEN = "not_listed_error_code"
 _EVENT_VERDICTS = {"created": Verdict.PROCESSING, **_VERDICTS}
 
@@ -135,6 +137,9 @@ class Orkesta:
     def read(self, exchange: Exchange, sent: Sent) -> Reading:
         """Items are matched by `reference`; by position only as A-OKS-3 allows."""
         rows = strict.loads_rows(exchange.body, _READ_KEYS)
+        agreed = _agreed(rows, sent)
+        if agreed is not None:
+            return agreed
         by_wire: dict[str, Any] = {}
         twice: set[str] = set()
         for row in rows:
@@ -194,6 +199,32 @@ class Orkesta:
             status=status,
             verdict=claims.pop() if len(claims) == 1 else None,
         )
+
+
+def _agreed(rows: list[Any], sent: Sent) -> Reading | None:
+    """A reply in which all is as it was sent, read by columns; none where a row differs.
+
+    References, amounts and currencies stand as in the request, every row has one and the same
+    status, of a payment that was taken, an id of its own and no word of an error. It says what
+    `_item` says of each row, at a tenth of the cost.
+    """
+    try:
+        if [row["reference"] for row in rows] != sent.wires:
+            return None
+        amounts = [row["amount"] for row in rows]
+        refs = [row["id"] for row in rows]
+        (currency,) = {row["currency"] for row in rows}
+        (status,) = {row["status"] for row in rows}
+        exact = amounts == sent.amounts and set(map(type, amounts)) == {int}
+        verdict = _VERDICTS.get(status)
+        silent = all(row.keys().isdisjoint(_ERROR_KEYS) for row in rows)
+    except (KeyError, TypeError, ValueError):  # a row without a member, a second currency or status
+        return None
+    told = exact and silent and currency == sent.currency and verdict in _TAKEN
+    if not told or verdict is None or not strict.idents(refs) or len(set(refs)) != len(refs):
+        return None
+    count = len(rows)
+    return Reading([verdict] * count, refs, [status] * count, [None] * count, [])
 
 
 def _by_position(rows: list[Any], sent: Sent) -> dict[str, Any]:

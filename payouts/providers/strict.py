@@ -16,11 +16,13 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from itertools import repeat
+from operator import contains
 from typing import Any
 
 import orjson
 
-__all__ = ["UnreadableError", "ident", "loads", "loads_rows", "word"]
+__all__ = ["UnreadableError", "ident", "idents", "loads", "loads_rows", "word"]
 
 _IDENT_MAX = 200
 _WORD_MAX = 80
@@ -28,6 +30,9 @@ _WORD_MAX = 80
 
 _ESCAPED = re.compile(rb"\\u00[2-7]")
 """An ASCII character that is escaped: a key may be spelled so, and nobody writes texts so."""
+
+
+_GRAPHIC = re.compile(r"[!-~]*")
 
 
 class UnreadableError(ValueError):
@@ -66,7 +71,9 @@ def loads_rows(body: bytes, keys: tuple[bytes, ...]) -> list[Any]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return _as_list(loads(body))
     once = _ESCAPED.search(body) is None and all(
-        body.count(b'"%b"' % key) == sum(key.decode() in row for row in rows) for key in keys
+        (told := body.count(b'"%b"' % key)) == 0
+        or told == sum(map(contains, rows, repeat(key.decode())))
+        for key in keys
     )
     return rows if once else _as_list(loads(body))
 
@@ -100,6 +107,20 @@ def ident(value: object) -> str | None:
     text = str(value)
     plain = text.isascii() and text.isprintable() and " " not in text
     return text if plain and 0 < len(text) <= _IDENT_MAX else None
+
+
+def idents(values: list[Any]) -> bool:
+    """Whether all of them are texts that `ident` keeps.
+
+    >>> idents(["py_1", "py_2"]), idents(["py_1", "a b"]), idents(["py_1", 2]), idents([""])
+    (True, False, False, False)
+    """
+    return (
+        set(map(type, values)) <= {str}
+        and all(values)
+        and max(map(len, values), default=0) <= _IDENT_MAX
+        and _GRAPHIC.fullmatch("".join(values)) is not None
+    )
 
 
 def word(value: object) -> str | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psycopg import Copy
     from sqlalchemy import Connection
 
-__all__ = ["copied", "copy", "copy_rows", "next_posting", "read", "take_keys"]
+__all__ = ["copied", "copy", "copy_rows", "copy_text", "next_posting", "read", "take_keys"]
 
 _PIECE = 1 << 20
 
@@ -46,6 +46,12 @@ def copy(connection: Connection, table: str, frame: pl.DataFrame) -> None:
     with _copying(connection, table, frame.columns, "FORMAT csv") as out:
         for start in range(0, len(data), _PIECE):
             out.write(data[start : start + _PIECE])
+
+
+def copy_text(connection: Connection, table: str, columns: Sequence[str], rows: str) -> None:
+    r"""COPY rows that are spelled already: tab between columns, one line each, `\\` doubled."""
+    with _copying(connection, table, columns, "") as out:
+        out.write(rows)
 
 
 def copy_rows(
