@@ -1,4 +1,4 @@
-"""The vault: account data at rest, and keyed hashes that allow equality only.
+"""The vault: account data at rest.
 
 Account data of a batch is one blob under a data key of its own; the data key is wrapped by the
 vault key. AES-256-GCM with the batch's key as associated data, so a blob that is moved to another
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -46,7 +45,6 @@ class Vault:
         self._wrap = AESGCM(key)
         self._random = random
         self.key_id = hashlib.blake2b(key, digest_size=3, person=b"payouts-vault").hexdigest()
-        self._blind = hashlib.blake2b(key, digest_size=32, person=b"payouts-blind").digest()
 
     def __repr__(self) -> str:
         return f"Vault(key_id='{self.key_id}')"
@@ -78,21 +76,3 @@ class Vault:
                 f"the account data of row {row} does not open with vault key {self.key_id}",
                 hint=f"Give the vault key with id {sealed.key_id} in PAYOUTS_VAULT_KEY.",
             ) from None
-
-    def blind_index(self, values: list[str]) -> list[int]:
-        """A keyed 64-bit hash of each value as a signed number: equal values, equal numbers."""
-        raw = b"".join(self._hashes(values, 8))
-        return [number for (number,) in struct.iter_unpack(">q", raw)]
-
-    def fingerprints(self, values: list[str]) -> list[bytes]:
-        """A keyed 128-bit hash of each value: what two lines are compared by."""
-        return self._hashes(values, 16)
-
-    def _hashes(self, values: list[str], size: int) -> list[bytes]:
-        begun = hashlib.blake2b(key=self._blind, digest_size=size).copy
-        found = []
-        for value in values:
-            hashed = begun()
-            hashed.update(value.encode())
-            found.append(hashed.digest())
-        return found

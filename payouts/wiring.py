@@ -17,7 +17,7 @@ from payouts import local
 from payouts.core.currencies import currency
 from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
-from payouts.flows.identity import Signer
+from payouts.flows.identity import NEWEST, Signer
 from payouts.flows.lane import LaneOrder
 from payouts.flows.load import LoadOrder
 from payouts.intake import coverage
@@ -203,7 +203,7 @@ def opened(
         database = _database(project, stack, progress)
         stack.callback(database.dispose)
         install_key, vault_key = _keys(project)
-        database_id = _claim_installation(database, settings, install_key, vault_key)
+        database_id, version = _claim_installation(database, settings, install_key, vault_key)
         base_urls = None
         if settings.environment == "sandbox" and platforms:
             base_urls = stack.enter_context(
@@ -218,7 +218,7 @@ def opened(
             project,
             database,
             Vault(vault_key),
-            Signer(install_key),
+            Signer(install_key, version),
             _connectors(settings, base_urls),
             database_id,
         )
@@ -343,8 +343,12 @@ def _sandbox_secrets(path: Path) -> dict[str, str]:
 
 def _claim_installation(
     database: Database, settings: Settings, install_key: bytes, vault_key: bytes
-) -> str:
-    """Bind the database to its keys and environment; stop everything where they do not match."""
+) -> tuple[str, int]:
+    """Bind the database to its keys and environment; stop everything where they do not match.
+
+    Returns:
+        The database's id, and the version by which it identifies lines.
+    """
     prints = {
         "install": hashlib.sha256(b"payouts install" + install_key).hexdigest()[:16],
         "vault": hashlib.sha256(b"payouts vault" + vault_key).hexdigest()[:16],
@@ -355,15 +359,16 @@ def _claim_installation(
         unit.execute(
             text(
                 "INSERT INTO installation (database_id, environment, install_key_fingerprint,"
-                " vault_key_fingerprint) VALUES (:id, :environment, :install, :vault)"
+                " vault_key_fingerprint, identity_version)"
+                " VALUES (:id, :environment, :install, :vault, :version)"
                 " ON CONFLICT DO NOTHING"
             ),
-            prints,
+            {**prints, "version": NEWEST},
         )
         row = unit.execute(
             text(
-                "SELECT database_id, environment, install_key_fingerprint, vault_key_fingerprint"
-                " FROM installation"
+                "SELECT database_id, environment, install_key_fingerprint, vault_key_fingerprint,"
+                " identity_version FROM installation"
             )
         ).one()
     for name, stored, ours in (
@@ -377,7 +382,7 @@ def _claim_installation(
                 hint="Nothing was sent. Restore the right key, or use this project's own database.",
                 code="E_INSTALLATION",
             )
-    return str(row[0])
+    return str(row[0]), int(row[4])
 
 
 def _fault_args(project: Project) -> list[str]:

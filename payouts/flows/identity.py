@@ -1,24 +1,38 @@
 """The identity of lines: references, contents and wire references as columns.
 
-All hashing of a million lines happens here, in loops over plain lists that call C for each hash.
+Everything here is keyed by the install key, which is never rotated, and so stays what it is when
+the vault key is exchanged. A content is hashed from a text; how that text is made has a version,
+which an installation keeps for ever: a line that was paid under one version must not look new
+under the next (notes/0008). All hashing of a million lines happens here, in loops over plain lists
+that call C for each hash.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from payouts.core.errors import SettingsError
 from payouts.core.ids import IDENTITY_BYTES, identity_frame
 
 if TYPE_CHECKING:
-    from payouts.vault import Vault
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Signer", "with_content", "with_references", "with_wires"]
+__all__ = [
+    "NEWEST",
+    "VERSIONS",
+    "Signer",
+    "fingerprints",
+    "with_content",
+    "with_references",
+    "with_wires",
+]
 
-_CONTENT = [
+_CONTENT_1 = (
     "name",
     "country",
     "currency",
@@ -32,11 +46,26 @@ _CONTENT = [
     "document_kind",
     "network",
     "due_date",
-]
-"""What two lines with one reference must share to be the same payment."""
+)
 
-_FETCHER = pl.when(pl.col("account").is_null()).then(pl.col("phone"))
-"""Who fetches cash is told by the phone in countries that ask for no document."""
+
+def _content_1() -> pl.Expr:
+    """Version 1: the read values of a good line, and the phone of who fetches cash by it."""
+    parts = [pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT_1]
+    fetcher = pl.when(pl.col("account").is_null()).then(pl.col("phone")).fill_null("")
+    return pl.concat_str([*parts, fetcher], separator="\x1f")
+
+
+VERSIONS: Final[Mapping[int, Callable[[], pl.Expr]]] = MappingProxyType({1: _content_1})
+"""Version -> the text that two lines with one reference must share to be the same payment.
+
+It reads the columns of `intake.checks.GOOD`. A version is frozen with everything it reads: where a
+check comes to write an account or a name differently, a new version takes the new spelling and the
+old one undoes it. tests/flows/test_identity.py holds hashes of each version.
+"""
+
+NEWEST: Final = max(VERSIONS)
+"""What a new installation begins with."""
 
 _BLOCK = 64
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -47,16 +76,35 @@ _PAIRS = np.frombuffer(
 
 
 class Signer:
-    """HMAC-SHA256 under the install key, with both keyed states made once.
+    """Keyed hashes under the install key, with their keyed states made once.
 
-    A digest is that of `hmac.digest(key, message, "sha256")`; a test compares them.
+    Wire references are HMAC-SHA256: a digest is that of `hmac.digest(key, message, "sha256")`; a
+    test compares them. Contents and accounts, which never leave the database, are keyed BLAKE2b.
+
+    Args:
+        install_key: kept secret and never exchanged.
+        version: of `VERSIONS`, as the installation began with it.
+
+    Raises:
+        SettingsError: E_INSTALLATION: a version that this program does not know.
     """
 
-    def __init__(self, install_key: bytes) -> None:
+    def __init__(self, install_key: bytes, version: int = NEWEST) -> None:
+        if version not in VERSIONS:
+            raise SettingsError(
+                f"this database identifies lines by version {version}, which this program does"
+                f" not know (it knows {', '.join(map(str, VERSIONS))})",
+                hint="Nothing was sent. Use the version of payouts that made the database, or a"
+                " newer one.",
+                code="E_INSTALLATION",
+            )
+        self.version = version
         key = install_key if len(install_key) <= _BLOCK else hashlib.sha256(install_key).digest()
         key = key.ljust(_BLOCK, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._content = _keyed(install_key, f"content v{version}", 16)
+        self._account = _keyed(install_key, f"account v{version}", 8)
 
     def digests(self, messages: list[bytes], *, prefix: bytes = b"") -> bytes:
         """The first 20 bytes of the digest of `prefix + message` for each message, end to end."""
@@ -72,14 +120,42 @@ class Signer:
             found.append(outer.digest()[:IDENTITY_BYTES])
         return b"".join(found)
 
+    def contents(self, lines: pl.DataFrame) -> pl.Series:
+        """What each line would pay and to whom, as Binary of 16 bytes: equal lines, equal bytes."""
+        texts = lines.select(VERSIONS[self.version]()).to_series().to_list()
+        return pl.Series("content", _hashes(self._content, texts), dtype=pl.Binary)
 
-def with_content(lines: pl.DataFrame, vault: Vault) -> pl.DataFrame:
+    def accounts(self, accounts: pl.Series) -> pl.Series:
+        """A 64-bit hash of each account as Int64: for equality, in one installation only."""
+        raw = b"".join(_hashes(self._account, accounts.fill_null("").to_list()))
+        numbers = np.frombuffer(raw, dtype=">i8").astype(np.int64)
+        return pl.Series("account_hash", numbers, dtype=pl.Int64)
+
+
+def _keyed(install_key: bytes, purpose: str, size: int) -> hashlib.blake2b:
+    """A keyed state under a key of its own for each purpose."""
+    key = hashlib.blake2b(install_key, digest_size=32, person=purpose.encode()).digest()
+    return hashlib.blake2b(key=key, digest_size=size)
+
+
+def _hashes(begun: hashlib.blake2b, texts: list[str]) -> list[bytes]:
+    copy = begun.copy
+    found = []
+    for each in texts:
+        hashed = copy()
+        hashed.update(each.encode())
+        found.append(hashed.digest())
+    return found
+
+
+def with_content(lines: pl.DataFrame, signer: Signer) -> pl.DataFrame:
     """Add `content` (Binary, 16 bytes): a keyed hash of what would be paid and to whom."""
-    parts = [pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT]
-    parts.append(_FETCHER.fill_null(""))
-    joined = lines.select(pl.concat_str(parts, separator="\x1f")).to_series()
-    content = pl.Series("content", vault.fingerprints(joined.to_list()), dtype=pl.Binary)
-    return lines.with_columns(content)
+    return lines.with_columns(signer.contents(lines))
+
+
+def fingerprints(period: str) -> pl.Expr:
+    """The references of lines that have none, made of `content` and a period of the pipeline."""
+    return pl.concat_str(pl.lit(f"fp:{period}:"), pl.col("content").bin.encode("hex"))
 
 
 def with_references(lines: pl.DataFrame, period: str) -> pl.DataFrame:
@@ -87,10 +163,9 @@ def with_references(lines: pl.DataFrame, period: str) -> pl.DataFrame:
 
     A file without a reference column is then paid once per period, whatever it is called.
     """
-    fingerprint = pl.concat_str(
-        pl.lit(f"fp:{period}:"), pl.col("content").bin.encode("hex"), separator=""
-    )
-    return lines.with_columns(reference=pl.coalesce("reference", fingerprint))
+    if not lines["reference"].null_count():
+        return lines
+    return lines.with_columns(reference=pl.coalesce("reference", fingerprints(period)))
 
 
 def with_wires(items: pl.DataFrame, *, signer: Signer, payer: str, intent: int = 1) -> pl.DataFrame:

@@ -231,8 +231,8 @@ class _Loader:
             self.rules = replace(self.rules, coverage=unbounded(rules.coverage))
         self.payer_id, self.encoders, self.batch_max = payer_id, encoders, batch_max
         self.signer, self.vault = signer, vault
-        self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id))
-        self.line_lo = bulk.take_keys(unit, "line_seq", max(survey.lines, 1))
+        self.line_lo = bulk.take_keys(unit, "line_seq", survey.lines)
+        self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id, self.line_lo))
         self.lines = 0
         self.rest: pl.DataFrame | None = None
         self.fingerprints = pl.DataFrame(schema={"content": pl.Binary})
@@ -273,7 +273,7 @@ class _Loader:
             self.problems.append(problems)
         bad = problems.filter(pl.col("code").str.starts_with("E_")).select("line").unique()
         good = checked.good.join(bad, on="line", how="anti", maintain_order="left")
-        good = with_references(with_content(good, self.vault), self.order.period)
+        good = with_references(with_content(good, self.signer), self.order.period)
         if self.order.again is not None:
             good = _again(good, self.order.again)
         verdicts = self._verdicts(canonical, good)
@@ -457,7 +457,6 @@ class _Loader:
             items = items.with_columns(lines=pl.lit(1, pl.Int64))
         items = self._encoded(items)
         self._batches(items)
-        hashes = self.vault.blind_index(items["account"].fill_null("").to_list())
         bulk.copy(
             self.unit,
             "item",
@@ -467,7 +466,7 @@ class _Loader:
                 "line_id",
                 "amount_minor",
                 "wire_prefix",
-                pl.Series("account_hash", hashes, dtype=pl.Int64),
+                self.signer.accounts(items["account"]),
                 "lines",
                 "account_last4",
             ),
@@ -614,7 +613,6 @@ class _Loader:
         runs.close_load(
             self.unit,
             self.run_id,
-            lines=(self.line_lo, self.line_lo + self.lines - 1),
             read=self.lines,
             counts=counts,
             totals=self.totals,
@@ -686,8 +684,10 @@ def _shown(items: pl.DataFrame) -> pl.DataFrame:
 _NO_OUTCOMES = pl.DataFrame(schema={"line": pl.Int64, "outcome": pl.String})
 
 
-def _new_run(survey: Survey, order: LoadOrder, payer_id: int) -> runs.NewRun:
+def _new_run(survey: Survey, order: LoadOrder, payer_id: int, line_lo: int) -> runs.NewRun:
     return runs.NewRun(
+        line_lo=line_lo,
+        line_hi=line_lo + survey.lines - 1,
         payer_id=payer_id,
         pipeline=order.pipeline,
         slot=order.slot,

@@ -41,8 +41,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What is known of a run before its lines are read."""
+    """What is known of a run before its lines are read; `line_lo..line_hi` are their keys."""
 
+    line_lo: int
+    line_hi: int
     payer_id: int
     pipeline: str
     slot: str | None
@@ -112,9 +114,10 @@ def open_run(connection: Connection, run: NewRun) -> int:
         connection.execute(
             text(
                 "INSERT INTO pipeline_run (payer_id, pipeline, slot, period, source_name,"
-                " source_copy, source_sha256, source_bytes, funding, policy, detected)"
+                " source_copy, source_sha256, source_bytes, funding, policy, detected,"
+                " line_lo, line_hi)"
                 " VALUES (:payer_id, :pipeline, :slot, :period, :source_name, :source_copy,"
-                " :source_sha256, :source_bytes, :funding, :policy, CAST(:detected AS jsonb))"
+                " :source_sha256, :source_bytes, :funding, :policy, CAST(:detected AS jsonb), :line_lo, :line_hi)"
                 " RETURNING id"
             ),
             {
@@ -129,22 +132,22 @@ def close_load(
     connection: Connection,
     run_id: int,
     *,
-    lines: tuple[int, int],
     read: int,
     counts: Mapping[str, int],
     totals: Mapping[str, int],
 ) -> None:
-    """Write what the load found: line keys, outcomes, accepted totals per currency."""
+    """Write what the load found: outcomes, accepted totals per currency.
+
+    The database holds them against the lines and batches that are there.
+    """
     connection.execute(
         text(
-            "UPDATE pipeline_run SET lines_read = :read, line_lo = :lo, line_hi = :hi,"
+            "UPDATE pipeline_run SET lines_read = :read,"
             " counts = CAST(:counts AS jsonb), totals = CAST(:totals AS jsonb) WHERE id = :run"
         ),
         {
             "run": run_id,
             "read": read,
-            "lo": lines[0],
-            "hi": lines[1],
             "counts": json.dumps(dict(counts)),
             "totals": json.dumps(dict(totals)),
         },

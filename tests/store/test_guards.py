@@ -469,8 +469,12 @@ WRITTEN_ONCE = {
     "approval": "actor = 'other'",
     "payer": "name = 'other'",
     "item_move": "evidence = false",
+    "control_action": "reason = 'other'",
 }
-KEPT = ("batch", "attempt", "hold", "pipeline_run", "ledger_account")
+KEPT = (
+    *("batch", "attempt", "hold", "pipeline_run", "ledger_account"),
+    *("cancel_request", "cancel_attempt", "resolution", "restoration"),
+)
 NEVER = "are never changed or deleted"
 REMOVALS = [
     Case(f"{table} is changed", f"UPDATE {table} SET {change}", NEVER)
@@ -511,8 +515,8 @@ def _loaded(unit: Connection) -> None:
     unit.execute(
         text(
             "INSERT INTO pipeline_run (payer_id, pipeline, period, source_name, source_copy,"
-            " source_sha256, source_bytes, funding, policy, counts) VALUES (1, 'p', 'd', 'n', 'c',"
-            " 's', 1, 'main', 'auto', '{\"accepted\": 4}')"
+            " source_sha256, source_bytes, funding, policy, line_lo, line_hi) VALUES (1, 'p', 'd',"
+            f" 'n', 'c', 's', 1, 'main', 'auto', {FIRST}, {STRANGER})"
         )
     )
     runs.ensure_account(unit, kind="external", owner="", currency="EUR")
@@ -547,14 +551,14 @@ def _loaded(unit: Connection) -> None:
             ),
             {"id": batch},
         )
+        unit.execute(
+            text(
+                "INSERT INTO item (id, batch_id, line_id, amount_minor, wire_prefix)"
+                " SELECT g, :batch, g, 100, g FROM generate_series(CAST(:lo AS bigint), :hi) g"
+            ),
+            {"batch": batch, "lo": low, "hi": high},
+        )
         for item in range(low, high + 1):
-            unit.execute(
-                text(
-                    "INSERT INTO item (id, batch_id, line_id, amount_minor, wire_prefix)"
-                    " VALUES (:item, :batch, :item, 100, :item)"
-                ),
-                {"item": item, "batch": batch},
-            )
             unit.execute(
                 text(
                     LINE.format(
@@ -562,6 +566,7 @@ def _loaded(unit: Connection) -> None:
                     )
                 )
             )
+    runs.close_load(unit, 1, read=4, counts={"accepted": 4}, totals={"EUR": 400})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
