@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from payouts.core.outcomes import Answer, Verdict
     from payouts.providers.client import Exchange, Request
 
-__all__ = ["Connector", "Reading", "Sent"]
+__all__ = ["AccountKeeper", "Balance", "Connector", "Reading", "Sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +100,40 @@ class Connector(Protocol):
 
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """What a readable answer to `poll` says of its one item."""
+        ...
+
+    def cancel(self, ref: str) -> Request:
+        """The request that asks for one payment to be cancelled; a look decides what it is then.
+
+        Raises:
+            InvariantError: the platform cannot (`capabilities.cancel`).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account that we hold at a provider.
+
+    Args:
+        ref: the provider's id of it.
+        minor: minor units of `currency`; negative where it is overdrawn.
+    """
+
+    ref: str
+    name: str
+    currency: str
+    minor: int
+
+
+@runtime_checkable
+class AccountKeeper(Protocol):
+    """A connector whose platform tells the balances of our accounts."""
+
+    def accounts(self) -> Request:
+        """The request that lists our accounts."""
+        ...
+
+    def read_accounts(self, exchange: Exchange) -> list[Balance]:
+        """What a readable answer says; raises `UnreadableError`."""
         ...

@@ -7,17 +7,19 @@ reference (A-OKS-9), so a lost reply stays unclear until evidence arrives: capab
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import polars as pl
 
 from payouts.core.capabilities import Capabilities
-from payouts.core.errors import SettingsError
+from payouts.core.currencies import currency
+from payouts.core.errors import PayoutsError, SettingsError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
-from payouts.providers.connector import Reading, Sent
+from payouts.providers.connector import Balance, Reading, Sent
 from payouts.providers.events import PAYMENT, Event, amount_of
 
 if TYPE_CHECKING:
@@ -164,6 +166,25 @@ class Orkesta:
         """`GET /payments/{id}` (OKS-quick)."""
         return Request("GET", f"/payments/{quote(ref, safe='')}")
 
+    def cancel(self, ref: str) -> Request:
+        """`DELETE /payments/{id}` (OKS-create): while pending or approved, else 409 (A-OKS-5)."""
+        return Request("DELETE", f"/payments/{quote(ref, safe='')}", moves_money=True)
+
+    def accounts(self) -> Request:
+        """`GET /accounts` (OKS-quick): a bare array."""
+        return Request("GET", "/accounts")
+
+    def read_accounts(self, exchange: Exchange) -> list[Balance]:
+        """Balances are decimals in major units (A-OKS-8) and become minor units exactly.
+
+        Raises:
+            UnreadableError: not such an array, or a balance that the currency cannot have.
+        """
+        rows = strict.loads(exchange.body)
+        if not isinstance(rows, list):
+            raise strict.UnreadableError("not an array of accounts")
+        return [_balance(row) for row in rows]
+
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """One payment object."""
         row = strict.loads(exchange.body)
@@ -225,6 +246,24 @@ def _agreed(rows: list[Any], sent: Sent) -> Reading | None:
         return None
     count = len(rows)
     return Reading([verdict] * count, refs, [status] * count, [None] * count, [])
+
+
+def _balance(row: object) -> Balance:
+    if not isinstance(row, dict):
+        raise strict.UnreadableError("an account is no object")
+    ref, code, balance = _ident(row.get("id")), strict.word(row.get("currency")), row.get("balance")
+    if ref is None or code is None or isinstance(balance, bool):
+        raise strict.UnreadableError("an account without id, currency or balance")
+    if not isinstance(balance, int | Decimal):
+        raise strict.UnreadableError(f"the balance of {ref} is no number")
+    try:
+        minor = Decimal(balance).scaleb(currency(code).exponent)
+        whole = int(minor)
+    except (PayoutsError, ArithmeticError, ValueError):
+        raise strict.UnreadableError(f"the balance of {ref} cannot be read") from None
+    if minor != whole:
+        raise strict.UnreadableError(f"the balance of {ref} has more decimals than {code}")
+    return Balance(ref, strict.word(row.get("name")) or "", code, whole)
 
 
 def _by_position(rows: list[Any], sent: Sent) -> dict[str, Any]:

@@ -145,6 +145,10 @@ class Orkestra:
         """`GET /payouts/{id}` (A-ORK-2)."""
         return Request("GET", f"/payouts/{quote(ref, safe='')}")
 
+    def cancel(self, ref: str) -> Request:
+        """No route is documented."""
+        raise InvariantError(f"Orkestra has no route that cancels {ref}")
+
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """One payout object (A-ORK-4)."""
         row = strict.loads(exchange.body)
