@@ -14,6 +14,7 @@ from urllib.parse import quote
 import polars as pl
 
 from payouts.core.capabilities import Capabilities
+from payouts.core.errors import InvariantError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
