@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["LANE_QUEUE", "WORK_LANE", "enqueue_lanes", "open_lanes", "overdue_lanes"]
+__all__ = [
+    "LANE_QUEUE",
+    "WORK_CANCELS",
+    "WORK_LANE",
+    "enqueue_cancels",
+    "enqueue_lanes",
+    "open_cancels",
+    "open_lanes",
+    "overdue_lanes",
+]
 
 WORK_LANE = "payouts.work_lane"
+WORK_CANCELS = "payouts.work_cancels"
 LANE_QUEUE = "lanes"
 
 _app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -39,6 +49,33 @@ def enqueue_lanes(
             WORK_LANE, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw
         )
         task.defer(provider=provider, funding=funding)
+
+
+def enqueue_cancels(unit: Connection, *, at: datetime | None = None) -> None:
+    """A job that works the open cancel requests, in this transaction; none where one waits already.
+
+    Nothing depends on it: a request stays open until it is worked, and each worker asks at its
+    start, and now and then, whether there is one.
+    """
+    waits = unit.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = :task"
+            " AND status = 'todo' AND coalesce(scheduled_at, '-infinity')"
+            " <= coalesce(CAST(:at AS timestamptz), payouts_now()))"
+        ),
+        {"task": WORK_CANCELS, "at": at},
+    ).scalar_one()
+    if not waits:
+        raw = unit.connection.driver_connection
+        _app.configure_task(
+            WORK_CANCELS, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw
+        ).defer()
+
+
+def open_cancels(unit: Connection) -> bool:
+    """Whether a cancel request is open."""
+    statement = "SELECT EXISTS (SELECT FROM cancel_request WHERE done_at IS NULL)"
+    return bool(unit.execute(text(statement)).scalar_one())
 
 
 def open_lanes(unit: Connection) -> list[tuple[str, str]]:

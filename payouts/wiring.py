@@ -17,6 +17,7 @@ from payouts import local
 from payouts.core.currencies import currency
 from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
+from payouts.flows.cancel import CancelOrder
 from payouts.flows.identity import NEWEST, Signer
 from payouts.flows.lane import LaneOrder
 from payouts.flows.load import LoadOrder
@@ -97,6 +98,16 @@ class Parts:
             policy=self.policy(provider),
             vault=self.vault,
             exponents=lambda code: currency(code).exponent,
+            timeouts=self.timeouts(),
+            stopping=stopping,
+        )
+
+    def cancel_order(self, *, stopping: Callable[[], bool] = lambda: False) -> CancelOrder:
+        """What `flows.cancel.work_cancels` needs."""
+        return CancelOrder(
+            database=self.database,
+            connectors=self.connectors,
+            policies={name: self.policy(name) for name in self.connectors},
             timeouts=self.timeouts(),
             stopping=stopping,
         )

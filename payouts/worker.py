@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
+from payouts.flows.cancel import work_cancels
 from payouts.flows.lane import work_lane
 from payouts.store.engine import passing
 
@@ -69,10 +70,16 @@ async def work(
             broken((provider, funding), error)
             raise
 
+    @app.task(name=jobs.WORK_CANCELS, queue=jobs.LANE_QUEUE)
+    async def cancels() -> None:
+        await work_cancels(parts.cancel_order(stopping=leaving))
+
     async with app.open_async():
         await _forget_stalled(app)
         with parts.database.unit() as unit:
             jobs.enqueue_lanes(unit, jobs.open_lanes(unit))
+            if jobs.open_cancels(unit):
+                jobs.enqueue_cancels(unit)
         running = asyncio.ensure_future(
             app.run_worker_async(
                 queues=[jobs.LANE_QUEUE],
@@ -94,6 +101,8 @@ async def work(
                         nudged = time.monotonic()
                         with parts.database.unit() as unit:
                             jobs.enqueue_lanes(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
+                            if jobs.open_cancels(unit):
+                                jobs.enqueue_cancels(unit)
                 await asyncio.wait({running}, timeout=poll_s)
             if running.done():
                 running.result()  # nobody else hears of the worker's own end
