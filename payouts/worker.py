@@ -18,7 +18,9 @@ from payouts.flows.lane import work_lane
 from payouts.store.engine import passing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from payouts.wiring import Parts
 
@@ -77,9 +79,7 @@ async def work(
     async with app.open_async():
         await _forget_stalled(app)
         with parts.database.unit() as unit:
-            jobs.enqueue_lanes(unit, jobs.open_lanes(unit))
-            if jobs.open_cancels(unit):
-                jobs.enqueue_cancels(unit)
+            _wake(unit, jobs.open_lanes(unit))
         running = asyncio.ensure_future(
             app.run_worker_async(
                 queues=[jobs.LANE_QUEUE],
@@ -100,9 +100,7 @@ async def work(
                     if time.monotonic() - nudged > _NUDGE_S:
                         nudged = time.monotonic()
                         with parts.database.unit() as unit:
-                            jobs.enqueue_lanes(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
-                            if jobs.open_cancels(unit):
-                                jobs.enqueue_cancels(unit)
+                            _wake(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
                 await asyncio.wait({running}, timeout=poll_s)
             if running.done():
                 running.result()  # nobody else hears of the worker's own end
@@ -111,6 +109,13 @@ async def work(
             over.set()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+def _wake(unit: Connection, lanes: Sequence[tuple[str, str]]) -> None:
+    """Enqueue these lanes, and the cancel requests that are open."""
+    jobs.enqueue_lanes(unit, lanes)
+    if jobs.open_cancels(unit):
+        jobs.enqueue_cancels(unit)
 
 
 class _Outage:
