@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from payouts.core.errors import InvariantError
+from payouts.intake.ahead import ahead
 from payouts.intake.output import Delimited, neutralised, whole_file
 from payouts.intake.reader import originals
 
@@ -48,8 +49,11 @@ def write_results(
     count = 0
     with whole_file(csv_path) as csv_file, whole_file(jsonl_path) as jsonl_file:
         out = Delimited(csv_file, survey)
-        for original in originals(survey):
-            found = outcomes(original["line"][0], original["line"][-1])
+        # The file and the database are read in one thread while another joins and writes.
+        pages = (
+            (page, outcomes(page["line"][0], page["line"][-1])) for page in originals(survey)
+        )
+        for original, found in ahead(pages):
             rows = _joined(original, found, survey)
             if count == 0:
                 out.header([_safe(name) for name in rows.columns])
