@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = [
+    "APPLY_INBOX",
     "LANE_QUEUE",
     "WORK_CANCELS",
     "WORK_LANE",
     "enqueue_cancels",
+    "enqueue_inbox",
     "enqueue_lanes",
     "open_cancels",
+    "open_inbox",
     "open_lanes",
     "overdue_lanes",
 ]
 
 WORK_LANE = "payouts.work_lane"
 WORK_CANCELS = "payouts.work_cancels"
+APPLY_INBOX = "payouts.apply_inbox"
 LANE_QUEUE = "lanes"
 
 _app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -57,19 +61,35 @@ def enqueue_cancels(unit: Connection, *, at: datetime | None = None) -> None:
     Nothing depends on it: a request stays open until it is worked, and each worker asks at its
     start, and now and then, whether there is one.
     """
+    _enqueue_one(unit, WORK_CANCELS, at)
+
+
+def enqueue_inbox(unit: Connection) -> None:
+    """A job that applies the webhooks that are due, as `enqueue_cancels`."""
+    _enqueue_one(unit, APPLY_INBOX, None)
+
+
+def _enqueue_one(unit: Connection, name: str, at: datetime | None) -> None:
     waits = unit.execute(
         text(
             "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = :task"
             " AND status = 'todo' AND coalesce(scheduled_at, '-infinity')"
             " <= coalesce(CAST(:at AS timestamptz), payouts_now()))"
         ),
-        {"task": WORK_CANCELS, "at": at},
+        {"task": name, "at": at},
     ).scalar_one()
     if not waits:
         raw = unit.connection.driver_connection
-        _app.configure_task(
-            WORK_CANCELS, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw
-        ).defer()
+        task = _app.configure_task(
+            name, allow_unknown=True, queue=LANE_QUEUE, schedule_at=at, connection=raw
+        )
+        task.defer()
+
+
+def open_inbox(unit: Connection) -> bool:
+    """Whether a webhook is due to be applied."""
+    statement = "SELECT EXISTS (SELECT FROM webhook_inbox WHERE due_at <= payouts_now())"
+    return bool(unit.execute(text(statement)).scalar_one())
 
 
 def open_cancels(unit: Connection) -> bool:
@@ -84,7 +104,7 @@ def open_lanes(unit: Connection) -> list[tuple[str, str]]:
         text(
             "SELECT DISTINCT provider, funding FROM batch b WHERE send_at IS NOT NULL"
             " OR check_at IS NOT NULL OR EXISTS (SELECT FROM attempt a WHERE a.batch_id = b.id"
-            " AND a.closed_at IS NULL) ORDER BY 1, 2"
+            " AND a.closed_at IS NULL) OR id IN (SELECT batch_id FROM look_request) ORDER BY 1, 2"
         )
     )
     return [(provider, funding) for provider, funding in rows]
@@ -109,6 +129,8 @@ def overdue_lanes(unit: Connection, *, late_s: float) -> list[tuple[str, str]]:
             " AND l.paused_at IS NOT NULL)"
             " UNION SELECT b.provider, b.funding FROM attempt a JOIN batch b ON b.id = a.batch_id"
             " WHERE a.closed_at IS NULL AND a.opened_at < payouts_now()"
+            " - make_interval(secs => :late) UNION SELECT b.provider, b.funding FROM look_request r"
+            " JOIN batch b ON b.id = r.batch_id WHERE r.due_at < payouts_now()"
             " - make_interval(secs => :late) ORDER BY 1, 2"
         ),
         {"late": late_s},
