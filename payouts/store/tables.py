@@ -25,6 +25,10 @@ __all__ = [
     "BatchPayload",
     "CancelAttempt",
     "CancelRequest",
+    "Collection",
+    "CollectionAttempt",
+    "CollectionEvent",
+    "CollectionMove",
     "Confirmation",
     "ControlAction",
     "Evidence",
@@ -527,3 +531,64 @@ class WebhookInbox(SQLModel, table=True):
     error: str | None = _word(default=None)
     done_at: datetime | None = _at(default=None)
     bytes: int = Field(sa_type=Integer)  # last: the name hides the type
+
+
+class Collection(SQLModel, table=True):
+    """Money that somebody is asked to pay in by a link; its life is in `CollectionEvent`."""
+
+    id: int | None = _big(primary_key=True, default=None)
+    provider: str = _word()
+    funding: str = _word()
+    currency: str = _word()
+    amount_minor: int = _big()
+    run_id: int | None = _big(default=None, foreign_key="pipeline_run.id")
+    key: str = _word(unique=True)
+    description: str = _word()
+    actor: str = _word()
+    ends_at: datetime = _at()
+    created_at: datetime = _at()
+    look_at: datetime | None = _at(default=None)
+    looks: int = _small(default=0)
+
+
+class CollectionAttempt(SQLModel, table=True):
+    """One request that creates a payment at the platform, written before it is sent."""
+
+    __tablename__ = "collection_attempt"
+    id: int | None = _big(primary_key=True, default=None)
+    collection_id: int = _big(foreign_key="collection.id")
+    number: int = _small()
+    request_hash: bytes = _bytes()
+    fence: int = _big()
+    opened_at: datetime = _at()
+    send_by: datetime = _at()
+    lease_until: datetime = _at()
+    closed_at: datetime | None = _at(default=None)
+    outcome: str | None = _word(default=None)
+    http_status: int | None = _small(default=None)
+
+
+class CollectionEvent(SQLModel, table=True):
+    """A move of a collection; `posting` books its money."""
+
+    __tablename__ = "collection_event"
+    collection_id: int = _big(primary_key=True, foreign_key="collection.id")
+    seq: int = _small(primary_key=True)
+    before: str = _word()
+    after: str = _word()
+    actor: str = _word()
+    code: str | None = _word(default=None)
+    provider_ref: str | None = _word(default=None)
+    provider_status: str | None = _word(default=None)
+    link: str | None = _word(default=None)
+    evidence_id: int | None = _big(default=None, foreign_key="evidence.id")
+    posting: int | None = _big(default=None)
+    at: datetime = _at()
+
+
+class CollectionMove(SQLModel, table=True):
+    """One arrow of the life of a collection, as the database enforces it."""
+
+    __tablename__ = "collection_move"
+    before: str = _word(primary_key=True)
+    after: str = _word(primary_key=True)
