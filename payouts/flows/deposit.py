@@ -13,7 +13,7 @@ from payouts.flows.fund import fund
 from payouts.store import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -46,30 +46,49 @@ def deposit(
     *,
     reason: str,
     actor: str,
+    reached: Callable[[str], None] = lambda _point: None,
 ) -> Deposit:
-    """Book money in, then let the runs that wait for it go on, the one that waits longest first.
+    """Book money in and let the runs that wait for it go on, the one that waits longest first.
 
-    A later run does not overtake an earlier one that still lacks a currency they both need.
+    Both are one transaction, so no run waits for money that is there. A later run does not
+    overtake an earlier one that still lacks a currency they both need.
 
     Args:
         reason: kept with the transfer, with the actor.
+        reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
     with database.unit() as unit:
+        _lock(unit, account)
         words = f"{reason} ({actor})"
         transfer = fund(unit, account, currency, amount_minor, reason=words, kind=TransferKind.FUND)
         (row,) = [
             row for row in queries.balances(unit, f"funding:{account}") if row.currency == currency
         ]
-        waiting = _waiting(unit, account)
-    decided: list[tuple[int, Review]] = []
-    lacking: set[str] = set()
-    for run_id, currencies in waiting:
-        if lacking & currencies:
-            continue
-        made = review.go_on(database, run_id, actor=actor)
-        lacking |= set(made.short)
-        decided.append((run_id, made))
+        reached("booked")
+        decided: list[tuple[int, Review]] = []
+        lacking: set[str] = set()
+        for run_id, currencies in _waiting(unit, account):
+            if lacking & currencies:
+                continue
+            made = review.go_on_within(unit, run_id, actor=actor)
+            lacking |= set(made.short)
+            decided.append((run_id, made))
+        reached("before_commit")
     return Deposit(transfer, row.balance_minor, decided)
+
+
+def _lock(unit: Connection, account: str) -> None:
+    """Lock the account in all its currencies, in the order in which decisions about runs do.
+
+    A load that finds too little money has its hold committed before this goes on, so it is seen.
+    """
+    unit.execute(
+        text(
+            "SELECT id FROM ledger_account WHERE kind = 'funding' AND owner = :account"
+            " ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"account": account},
+    )
 
 
 def _waiting(unit: Connection, account: str) -> list[tuple[int, set[str]]]:

@@ -3,7 +3,7 @@
 Everything here is keyed by the install key, which is never rotated, and so stays what it is when
 the vault key is exchanged. A content is hashed from a text; how that text is made has a version,
 which an installation keeps for ever: a line that was paid under one version must not look new
-under the next (notes/0008). All hashing of a million lines happens here, in loops over plain lists
+under the next (notes/0010). All hashing of a million lines happens here, in loops over plain lists
 that call C for each hash.
 """
 

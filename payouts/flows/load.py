@@ -23,6 +23,7 @@ from payouts.flows import fund
 from payouts.flows.aggregate import aggregate, beyond, require_sums, unbounded
 from payouts.flows.cut import cut
 from payouts.flows.identity import with_content, with_references, with_wires
+from payouts.flows.likeness import Repeats, alike
 from payouts.intake.amounts import with_minor
 from payouts.intake.checks import check
 from payouts.intake.fields import sepa_text
@@ -233,6 +234,7 @@ class _Loader:
         self.signer, self.vault = signer, vault
         self.line_lo = bulk.take_keys(unit, "line_seq", survey.lines)
         self.run_id = runs.open_run(unit, _new_run(survey, order, payer_id, self.line_lo))
+        self.repeats = Repeats(probe, payer_id, self._periods())
         self.lines = 0
         self.rest: pl.DataFrame | None = None
         self.fingerprints = pl.DataFrame(schema={"content": pl.Binary})
@@ -245,6 +247,13 @@ class _Loader:
         self.totals: dict[str, int] = {}
         self.batches = 0
         self.accounts: dict[tuple[str, str], runs.BatchAccounts] = {}
+
+    def _periods(self) -> list[str]:
+        """Periods in which lines of a file without references may have been paid already."""
+        order = self.order
+        if self.survey.has_reference or order.again is not None:
+            return []
+        return runs.recent_periods(self.probe, self.payer_id, order.pipeline, order.period)
 
     def run(self) -> LoadResult:
         with ThreadPoolExecutor(1, "payouts-copy") as pool:
@@ -287,9 +296,13 @@ class _Loader:
         )
         if self.order.transform is not None:
             self.references = _require_own_references(self.references, accepted)
-        refused = self._refused(canonical, good, numbered, verdicts, problems)
+        self.repeats.add(accepted)
+        codes = problems.group_by("line", maintain_order=True).agg(
+            pl.col("code").unique(maintain_order=True).str.join(" ").alias("codes")
+        )
+        refused = self._refused(canonical, good, numbered, verdicts, codes)
         self._require_credentials(accepted)
-        return refused, accepted
+        return refused, accepted.join(codes, on="line", how="left", maintain_order="left")
 
     def _require_credentials(self, accepted: pl.DataFrame) -> None:
         missing = sorted(set(accepted["provider"].unique()) - set(self.encoders))
@@ -348,11 +361,8 @@ class _Loader:
         good: pl.DataFrame,
         numbered: pl.DataFrame,
         verdicts: pl.DataFrame,
-        problems: pl.DataFrame,
+        codes: pl.DataFrame,
     ) -> pl.DataFrame:
-        codes = problems.group_by("line", maintain_order=True).agg(
-            pl.col("code").unique(maintain_order=True).str.join(" ").alias("codes")
-        )
         rows = (
             numbered.join(good.select("line", "content"), on="line", how="left")
             .join(verdicts, on="line", how="left", maintain_order="left")
@@ -597,6 +607,7 @@ class _Loader:
                 "amount_minor",
                 "currency",
                 "content",
+                "codes",
                 *(name for name in ("intent", "replaces") if name in rows.columns),
             ),
         )
@@ -648,9 +659,10 @@ class _Loader:
         if rejected > self.order.reject_share_max * self.lines:
             share = f"{100 * rejected / self.lines:.1f} % of the lines are rejected"
             result.holds.append(("rejects", share))
-        twins = runs.lookalikes(self.unit, self.run_id)
-        if twins and self.order.again is None:
-            result.holds.append(("lookalike", f"same totals and count as run {twins[0]}"))
+        if self.order.again is None:
+            likeness = alike(self.unit, self.run_id, self.repeats, result.counts["accepted"])
+            if likeness is not None:
+                result.holds.append(("lookalike", likeness))
         result.short = runs.shortfall(self.unit, self.run_id)
         if result.short:
             result.holds.append(("funds", ", ".join(sorted(result.short))))

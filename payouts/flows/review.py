@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from payouts.store.engine import Database
 
-__all__ = ["Review", "approve", "go_on", "release", "waits_for_person"]
+__all__ = ["Review", "approve", "go_on", "go_on_within", "release", "waits_for_person"]
 
 FUNDS = "funds"
 """The hold of a run whose money is not there; it ends with the money, not by anybody's word."""
@@ -75,16 +75,21 @@ def release(database: Database, run_id: int, *, reasons: Collection[str], actor:
 def go_on(database: Database, run_id: int, *, actor: str) -> Review:
     """End the hold for money when the money is there; approve the run where its policy is auto."""
     with database.unit() as unit:
-        _lock(unit, run_id)
-        short = runs.shortfall(unit, run_id)
-        if short:
-            return Review(short=short)
-        ended = _release(unit, run_id, (FUNDS,), actor)
-        policy = text("SELECT policy FROM pipeline_run WHERE id = :run")
-        if ended and unit.execute(policy, {"run": run_id}).scalar_one() == "auto":
-            made = _approve(unit, run_id, actor=actor, reason="the money is there")
-            return Review(made.batches, released=ended)
-        return Review(released=ended)
+        return go_on_within(unit, run_id, actor=actor)
+
+
+def go_on_within(unit: Connection, run_id: int, *, actor: str) -> Review:
+    """The same inside a unit of the caller, such as that of the money that came in."""
+    _lock(unit, run_id)
+    short = runs.shortfall(unit, run_id)
+    if short:
+        return Review(short=short)
+    ended = _release(unit, run_id, (FUNDS,), actor)
+    policy = text("SELECT policy FROM pipeline_run WHERE id = :run")
+    if ended and unit.execute(policy, {"run": run_id}).scalar_one() == "auto":
+        made = _approve(unit, run_id, actor=actor, reason="the money is there")
+        return Review(made.batches, released=ended)
+    return Review(released=ended)
 
 
 def _approve(unit: Connection, run_id: int, *, actor: str, reason: str) -> Review:
@@ -106,7 +111,14 @@ def _approve(unit: Connection, run_id: int, *, actor: str, reason: str) -> Revie
 
 
 def _lock(unit: Connection, run_id: int) -> None:
-    """One decision about a run at a time."""
+    """One decision about a run at a time; its funding accounts first, as a deposit does."""
+    unit.execute(
+        text(
+            "SELECT id FROM ledger_account WHERE id IN (SELECT funding_id FROM batch"
+            " WHERE run_id = :run) ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"run": run_id},
+    )
     unit.execute(text("SELECT id FROM pipeline_run WHERE id = :run FOR UPDATE"), {"run": run_id})
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "lock_payer",
     "lookalikes",
     "open_run",
+    "recent_periods",
     "shortfall",
     "source_run",
 ]
@@ -191,9 +192,24 @@ def claimed(
     )
 
 
+def recent_periods(connection: Connection, payer_id: int, pipeline: str, period: str) -> list[str]:
+    """Other periods of a pipeline's runs that paid somebody today or on one of the 7 days before."""
+    return list(
+        connection.execute(
+            text(
+                "SELECT DISTINCT period FROM pipeline_run WHERE payer_id = :payer"
+                " AND pipeline = :pipeline AND period <> :period AND counts ? 'accepted'"
+                " AND created_at >= payouts_now()::date - 7 ORDER BY period"
+            ),
+            {"payer": payer_id, "pipeline": pipeline, "period": period},
+        ).scalars()
+    )
+
+
 def lookalikes(connection: Connection, run_id: int) -> list[int]:
     """Earlier runs of the payer within 7 days with the same totals and count, other bytes (P3).
 
+    Days are whole: what was paid at noon a week ago is like what comes this afternoon.
     Two slots of one schedule are no look-alikes: an equal payroll every Friday is what was asked.
     """
     return list(
@@ -202,7 +218,7 @@ def lookalikes(connection: Connection, run_id: int) -> list[int]:
                 "SELECT o.id FROM pipeline_run n JOIN pipeline_run o ON o.payer_id = n.payer_id"
                 " AND o.id <> n.id AND o.totals = n.totals AND o.source_sha256 <> n.source_sha256"
                 " AND o.counts -> 'accepted' = n.counts -> 'accepted'"
-                " AND o.created_at > n.created_at - interval '7 days'"
+                " AND o.created_at >= n.created_at::date - 7"
                 " AND NOT (o.pipeline = n.pipeline AND coalesce(o.slot <> n.slot, false))"
                 " WHERE n.id = :run AND n.counts ? 'accepted' ORDER BY o.id"
             ),

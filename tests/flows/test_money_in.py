@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
 from payouts.core.errors import PayoutsError
+from payouts.flows import review
 from payouts.flows.deposit import deposit
 from payouts.flows.retry import retry_run
 from payouts.store import lanes, queries
@@ -196,3 +198,63 @@ def test_a_retry_resumes_the_lanes_of_the_run(desk: Desk, sepa: Callable[..., st
     assert made.resumed == (("orkestra", "main"),)
     with desk.database.reading() as connection:
         assert lanes.paused(connection, "orkestra", "main") is None
+
+
+@pytest.mark.parametrize("point", ["booked", "before_commit"])
+def test_money_is_booked_with_what_it_lets_go_or_not_at_all(
+    desk: Desk, sepa: Callable[..., str], point: str
+) -> None:
+    """A process that died in between left the money there and the run waiting for it for ever."""
+    account = f"crash {point}"
+    run_id = short_run(desk, sepa, 2, account)
+    needed = total(desk, run_id)
+
+    def die(at: str) -> None:
+        if at == point:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deposit(
+            desk.database, account, "EUR", needed, reason="lost", actor="person:ana", reached=die
+        )
+
+    assert open_holds(desk, run_id) == ["funds"]
+    assert states(desk, run_id) == {"pending": 2}
+    again = deposit(desk.database, account, "EUR", needed, reason="found", actor="person:ana")
+    assert again.balance_minor == needed
+    assert open_holds(desk, run_id) == []
+    assert states(desk, run_id) == {"approved": 2}
+
+
+def test_a_deposit_and_an_approval_at_once_do_not_wait_for_each_other_in_a_circle(
+    desk: Desk, sepa: Callable[..., str]
+) -> None:
+    """One locks what the other wants next unless both go from the account to the run."""
+    run_id = short_run(desk, sepa, 2, "circle")
+    needed = total(desk, run_id)
+
+    def approve_meanwhile(at: str) -> None:
+        if at == "booked":
+            begun.append(
+                pool.submit(
+                    review.approve, desk.database, run_id, actor="person:bo", reason="payday"
+                )
+            )
+            wait(begun, timeout=0.3)
+
+    begun: list[Future[review.Review]] = []
+    with ThreadPoolExecutor(1) as pool:
+        made = deposit(
+            desk.database,
+            "circle",
+            "EUR",
+            needed,
+            reason="meanwhile",
+            actor="person:ana",
+            reached=approve_meanwhile,
+        )
+        late = begun[0].result(timeout=20)
+
+    assert [(run, each.batches) for run, each in made.runs] == [(run_id, 1)]
+    assert late == review.Review()
+    assert states(desk, run_id) == {"approved": 2}
