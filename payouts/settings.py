@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from payouts.core.errors import SettingsError
 
-__all__ = ["Project", "Settings", "find_project", "load_settings"]
+__all__ = ["ConnectorSettings", "Project", "Settings", "find_project", "load_settings"]
 
 _FILE: ContextVar[dict[str, Any]] = ContextVar("payouts_settings_file")
 
@@ -46,6 +46,9 @@ class OrkestaSettings(_Table):
         default_factory=dict, description="currency -> the acc_… that is debited"
     )
     concurrency: int = Field(4, ge=1, le=64, description="batches in flight")
+    webhook_secrets: tuple[SecretStr, ...] = Field(
+        (), description="secrets of its webhooks; two while one is exchanged"
+    )
 
 
 class OrkestraSettings(_Table):
@@ -56,6 +59,20 @@ class OrkestraSettings(_Table):
     secret: SecretStr | None = Field(None, description="HTTP Basic password")
     concurrency: int = Field(16, ge=1, le=256, description="payouts in flight")
     key_life_h: float = Field(24, ge=0, description="hours a referenceId is kept (A-ORK-10)")
+    webhook_users: tuple[SecretStr, ...] = Field(
+        (), description="user:password of its webhooks; two while one is exchanged"
+    )
+
+
+class ConnectorSettings(_Table):
+    """A connector of the project's own; see `payouts.plugged`."""
+
+    connector: str = Field(description="its Python file, relative to the project")
+    twin: str | None = Field(None, description="the file that the sandbox plays it by")
+    base_url: str | None = Field(None, description="live base URL")
+    options: dict[str, SecretStr] = Field(
+        default_factory=dict, description="what its connect(base_url, **options) takes"
+    )
 
 
 class RetrySettings(_Table):
@@ -67,6 +84,21 @@ class RetrySettings(_Table):
     tries_max: int = Field(10, ge=1, description="sends that were proven not executed")
     overall_s: float | None = Field(
         None, gt=0, description="deadline of one request; left out: 60, in the sandbox 20"
+    )
+
+
+class WebSettings(_Table):
+    """Where `payouts serve` listens for webhooks."""
+
+    host: str = Field("127.0.0.1", description="the address; another one needs web.open")
+    port: int = Field(
+        8321, ge=0, le=65535, description="the port; 0: any that is free (also if taken in sandbox)"
+    )
+    open: bool = Field(
+        default=False, description="listen on an address that other machines can reach"
+    )
+    hosts: tuple[str, ...] = Field(
+        (), description="names under which it is called, e.g. pay.example.com"
     )
 
 
@@ -121,7 +153,11 @@ class Settings(BaseSettings):
     orkesta: OrkestaSettings = Field(default_factory=OrkestaSettings)
     orkestra: OrkestraSettings = Field(default_factory=OrkestraSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
+    web: WebSettings = Field(default_factory=WebSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
+    connectors: dict[str, ConnectorSettings] = Field(
+        default_factory=dict, description="platforms of your own, a Python file each"
+    )
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
 
     @classmethod

@@ -19,6 +19,7 @@ from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
 from payouts.flows.cancel import CancelOrder
 from payouts.flows.identity import NEWEST, Signer
+from payouts.flows.inbox import InboxOrder
 from payouts.flows.lane import LaneOrder
 from payouts.flows.load import LoadOrder
 from payouts.intake import coverage
@@ -26,18 +27,23 @@ from payouts.intake.checks import Rules
 from payouts.intake.limits import FileLimits
 from payouts.intake.source import opened as opened_source
 from payouts.providers.client import Timeouts
+from payouts.providers.events import Hearing
 from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
+from payouts.providers.signatures import BasicUsers, HmacHeader
 from payouts.store import embedded, migrate
 from payouts.store.engine import Database
 from payouts.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from pydantic import SecretStr
 
     from payouts.core.pipeline import Pipeline
     from payouts.providers.connector import Connector
+    from payouts.providers.signatures import Verifier
     from payouts.settings import Project, Settings
 
 __all__ = ["Parts", "create_database", "opened", "upgrade_database"]
@@ -49,6 +55,10 @@ _SANDBOX_ACCOUNTS = {
     "USD": "acc_01hx3kd2w8t6q0v4s7n1m5r9zb",
     "EUR": "acc_01hx3kf5y1c9j3x8p2h6k4g7te",
     "GBP": "acc_01hx3kh8a4d2m6z1r5w9q7n3vc",
+}
+_SANDBOX_SIGNS = {
+    "orkesta": "sandbox-orkesta-webhook-secret",
+    "orkestra": "sandbox-orkestra-hook:sandbox-orkestra-hook-secret",
 }
 _DATABASE = "payouts"
 
@@ -112,12 +122,49 @@ class Parts:
             stopping=stopping,
         )
 
+    def inbox_order(self, *, stopping: Callable[[], bool] = lambda: False) -> InboxOrder:
+        """What `flows.inbox.apply` needs."""
+        pace = self.settings.retry.pace
+        return InboxOrder(
+            database=self.database,
+            vault=self.vault,
+            hearings={n: one for n, one in self.connectors.items() if isinstance(one, Hearing)},
+            exponents=lambda code: currency(code).exponent,
+            pace=pace or (_SANDBOX_PACE if self.settings.environment == "sandbox" else 1.0),
+            stopping=stopping,
+        )
+
+    def verifiers(self) -> dict[str, Verifier]:
+        """By provider, who knows its signatures; only those that have a secret.
+
+        Raises:
+            SettingsError: a secret is empty, or in live one that everybody can read in our source.
+        """
+        settings = self.settings
+        sandbox = settings.environment == "sandbox"
+        given = {
+            "orkesta": _revealed(settings.orkesta.webhook_secrets),
+            "orkestra": _revealed(settings.orkestra.webhook_users),
+        }
+        if sandbox:
+            given = {name: [*given[name], _SANDBOX_SIGNS[name]] for name in given}
+        elif known := [n for n in given if not {*given[n]}.isdisjoint(_SANDBOX_SIGNS.values())]:
+            raise SettingsError(
+                f"the webhook secret of {known[0]} is the sandbox's own, which everybody can read",
+                hint="Give the one that the platform showed when the webhook was registered.",
+            )
+        made: dict[str, Verifier] = {
+            "orkesta": HmacHeader("X-Signature-256", given["orkesta"]),
+            "orkestra": BasicUsers(given["orkestra"]),
+        }
+        return {name: one for name, one in made.items() if given[name]}
+
     def rules(self, today: date | None = None) -> Rules:
         """What a line is checked against."""
         settings = self.settings
         overrides = self.project.root / settings.coverage if settings.coverage else None
         return Rules(
-            coverage=coverage.load(overrides),
+            coverage=coverage.load(overrides, plugged=settings.connectors),
             environment=settings.environment,
             today=today or datetime.now(UTC).date(),
             own_accounts=frozenset(settings.own_accounts),
@@ -173,6 +220,10 @@ class Parts:
     def batch_max(self) -> dict[str, int]:
         """Items per batch of each provider."""
         return {name: c.capabilities.batch_max for name, c in self.connectors.items()}
+
+
+def _revealed(secrets_given: Sequence[SecretStr]) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets_given]
 
 
 def _sha256(path: Path) -> str:

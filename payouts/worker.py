@@ -13,7 +13,9 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
+from payouts.flows import inbox
 from payouts.flows.cancel import work_cancels
+from payouts.flows.closing import close_ended
 from payouts.flows.lane import work_lane
 from payouts.store.engine import passing
 
@@ -76,6 +78,8 @@ async def work(
     async def cancels() -> None:
         await work_cancels(parts.cancel_order(stopping=leaving))
 
+    _apply_webhooks(app, parts, said, leaving)
+
     async with app.open_async():
         await _forget_stalled(app)
         with parts.database.unit() as unit:
@@ -101,6 +105,8 @@ async def work(
                         nudged = time.monotonic()
                         with parts.database.unit() as unit:
                             _wake(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
+                        # The sums of a large run take seconds, and the lanes share this loop.
+                        await asyncio.to_thread(close_ended, parts.database)
                 await asyncio.wait({running}, timeout=poll_s)
             if running.done():
                 running.result()  # nobody else hears of the worker's own end
@@ -111,11 +117,31 @@ async def work(
             await asyncio.gather(running, return_exceptions=True)
 
 
+def _apply_webhooks(
+    app: procrastinate.App,
+    parts: Parts,
+    said: Callable[[str], None],
+    leaving: Callable[[], bool],
+) -> None:
+    """Register what takes webhooks out of the inbox; it is blocking, so it has a thread."""
+
+    @app.task(
+        name=jobs.APPLY_INBOX,
+        queue=jobs.LANE_QUEUE,
+        retry=procrastinate.RetryStrategy(max_attempts=20, wait=1, linear_wait=2),
+    )
+    async def apply_inbox() -> None:
+        for alarm in await asyncio.to_thread(inbox.apply, parts.inbox_order(stopping=leaving)):
+            said(alarm)
+
+
 def _wake(unit: Connection, lanes: Sequence[tuple[str, str]]) -> None:
-    """Enqueue these lanes, and the cancel requests that are open."""
+    """Enqueue these lanes, the cancel requests that are open, and the webhooks that are due."""
     jobs.enqueue_lanes(unit, lanes)
     if jobs.open_cancels(unit):
         jobs.enqueue_cancels(unit)
+    if jobs.open_inbox(unit):
+        jobs.enqueue_inbox(unit)
 
 
 class _Outage:

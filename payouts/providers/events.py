@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from payouts.core.outcomes import Verdict
@@ -67,6 +67,7 @@ class Event:
         return self.amount == ours
 
 
+@runtime_checkable
 class Hearing(Protocol):
     """A platform that sends webhooks."""
 

@@ -13,7 +13,7 @@ CREATE TABLE webhook_inbox (
   received_at timestamptz NOT NULL DEFAULT payouts_now(),
   keep_until timestamptz NOT NULL DEFAULT payouts_now() + interval '400 days',
   state text NOT NULL DEFAULT 'new'
-    CHECK (state IN ('new', 'waiting', 'orphan', 'applied', 'recorded', 'poisoned')),
+    CHECK (state IN ('new', 'orphan', 'applied', 'recorded', 'poisoned')),
   tries smallint NOT NULL DEFAULT 0,
   due_at timestamptz DEFAULT payouts_now(),  -- when it is looked at (again); null: never
   name text,                       -- the platform's word for it
@@ -21,7 +21,7 @@ CREATE TABLE webhook_inbox (
   item_id bigint,                  -- the item that it was about
   error text,                      -- why it is poisoned, or what it waits for
   done_at timestamptz,
-  CHECK ((state IN ('new', 'waiting', 'orphan')) = (due_at IS NOT NULL)),
+  CHECK ((state IN ('new', 'orphan')) = (due_at IS NOT NULL)),
   CHECK ((state IN ('applied', 'recorded', 'poisoned')) = (done_at IS NOT NULL)),
   -- P11: the same event, in any order and however often, is one row.
   UNIQUE (provider, event_id)
