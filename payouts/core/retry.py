@@ -33,6 +33,9 @@ class RetryPolicy:
         key_life_s: how long the provider remembers a key; 0 means never send again.
         unclear_max_s: after it an item that is still unclear goes to review.
         checks_s: waits before the 1st, 2nd … poll of an item that is processing, the last repeats.
+        looks_s: waits before the 1st, 2nd … look at an item that somebody asked about or that is
+            unclear, the last repeats.
+        looks_max: looks that bring nothing before somebody is told: three days of them.
     """
 
     pace: float = 1.0
@@ -44,10 +47,16 @@ class RetryPolicy:
     key_life_s: float = 0.0
     unclear_max_s: float = 24 * _HOUR
     checks_s: tuple[float, ...] = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR)
+    looks_s: tuple[float, ...] = (5.0, 30.0, 2 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE, _HOUR)
+    looks_max: int = 77
 
     def check_waits(self) -> list[float]:
         """Seconds before the 1st, 2nd … poll; the last repeats."""
         return [wait * self.pace for wait in self.checks_s]
+
+    def look_waits(self) -> list[float]:
+        """Seconds before the 1st, 2nd … look at one item; the last repeats."""
+        return [wait * self.pace for wait in self.looks_s]
 
     def resend_wait(
         self, *, tries: int, spread: float, retry_after_s: float | None = None

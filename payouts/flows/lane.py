@@ -19,18 +19,18 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
 from payouts.core.errors import InvariantError, PayoutsError
 from payouts.core.items import State
 from payouts.core.outcomes import Answer
-from payouts.flows.record import Looked, Recorder, Submitted
+from payouts.flows.looked import Looked
+from payouts.flows.record import Recorder, Submitted
 from payouts.providers.client import Client, Exchange, Permit, clock
 from payouts.providers.connector import Sent
 from payouts.providers.strict import UnreadableError
-from payouts.store import bulk, lanes
+from payouts.store import bulk, lanes, looks
 from payouts.store.engine import lost, passing
 from payouts.store.lanes import Claim
 
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from payouts.providers.client import Timeouts
     from payouts.providers.connector import Connector, Reading
     from payouts.store.engine import Database
-    from payouts.store.lanes import DueBatch, DueItem, LookedItem
+    from payouts.store.lanes import DueBatch, DueItem
+    from payouts.store.looks import LookedItem
     from payouts.vault import Vault
 
 __all__ = ["LaneOrder", "work_lane"]
@@ -128,7 +129,7 @@ async def work_lane(order: LaneOrder) -> list[str]:
                 timeouts=order.timeouts,
             ) as client:
                 await _Lane(order, writer, pool, client).run()
-            return writer.recorder.alarms
+            return writer.recorder.alarms.said
         finally:
             await loop.run_in_executor(pool, writer.close)
 
@@ -216,7 +217,7 @@ class _Lane:
             self.order.reached("after_send")
         left[0] -= 1
         answer = connector.answer(exchange)
-        reading = None
+        reading, fault = None, None
         if answer in {Answer.READABLE, Answer.REJECTED}:
             sent = Sent(
                 [body[_WIRE].decode() for body in bodies],
@@ -224,11 +225,12 @@ class _Lane:
                 claim.currency,
                 self.order.exponents(claim.currency),
             )
-            reading = self._read(lambda: connector.read(exchange, sent))
+            reading, fault = _read(lambda: connector.read(exchange, sent))
             if reading is None:
                 answer = Answer.UNCLEAR
+        done, asked = left[0] == 0, _asked(exchange)
         self.answers.put_nowait(
-            Submitted(claim, places, exchange, answer, reading, left[0] == 0, _asked(exchange))
+            Submitted(claim, places, exchange, answer, reading, done, asked, fault)
         )
 
     async def _look(self, item: LookedItem, wire: str) -> None:
@@ -238,29 +240,29 @@ class _Lane:
         connector = self.order.connector
         async with self.gate:
             exchange = await self.client.send(connector.poll(item.ref))
-        reading = None
+        reading, fault = None, None
         if connector.answer(exchange) is Answer.READABLE:
             exponent = self.order.exponents(item.currency)
             sent = Sent([wire], [item.amount_minor], item.currency, exponent)
-            reading = self._read(lambda: connector.read_poll(exchange, sent))
-        self.answers.put_nowait(Looked(item, exchange, reading))
+            reading, fault = _read(lambda: connector.read_poll(exchange, sent))
+        self.answers.put_nowait(Looked(item, exchange, reading, fault))
 
-    def _read(self, read: Callable[[], Reading]) -> Reading | None:
-        """What a reply says; nothing where it cannot be read, for whatever reason.
 
-        The payment may have been made whatever our reader stumbles over, so an item must never
-        lose its answer by it, and its neighbours must not either (P5, P15).
-        """
-        try:
-            return read()
-        except UnreadableError:
-            return None
-        except Exception as error:  # noqa: BLE001  any failure to read is an unclear answer
-            self.writer.recorder.alarms.append(
-                f"a reply of {self.order.connector.name} was not understood:"
-                f" {type(error).__name__}, a fault of ours"
-            )
-            return None
+def _read(read: Callable[[], Reading]) -> tuple[Reading | None, str | None]:
+    """What a reply says; nothing where it cannot be read, for whatever reason.
+
+    The payment may have been made whatever our reader stumbles over, so an item must never lose
+    its answer by it, and its neighbours must not either (P5, P15).
+
+    Returns:
+        (reading, the name of the exception where it is a fault of ours).
+    """
+    try:
+        return read(), None
+    except UnreadableError:
+        return None, None
+    except Exception as error:  # noqa: BLE001  any failure to read is an unclear answer
+        return None, type(error).__name__
 
 
 def _asked(exchange: Exchange) -> float | None:
@@ -339,8 +341,10 @@ class _Writer:
         made = _Turn()
         if room and lanes.paused(unit, name, order.funding) is None:
             made.claims = self._claim(unit, room)
-        if room and not made.claims:
-            made.looks = self._claim_looks(unit)
+        if room:
+            made.looks = self._claim_asked(unit)
+        if room and not made.claims and not made.looks:
+            made.looks = self._claim_polls(unit)
         if not made.claims and not made.looks:
             made.due_s = lanes.next_due(unit, name, order.funding)
         order.reached("before_commit")
@@ -383,14 +387,14 @@ class _Writer:
         """
         waits = iter(_AGAIN_S)
         while True:
-            said = len(self.recorder.alarms)
+            said = self.recorder.alarms.mark()
             try:
                 if self.connection.invalidated or self.connection.closed:
                     self._reconnect(group)
                 with self.connection.begin():
                     return work(self.connection)
             except (DBAPIError, psycopg.Error) as error:
-                del self.recorder.alarms[said:]
+                self.recorder.alarms.back_to(said)
                 wait = next(waits, None)
                 if wait is None or not passing(error):
                     raise
@@ -409,16 +413,38 @@ class _Writer:
             self._record(self.connection, group)
         raise LaneLostError(f"another worker took the lane {self.order.connector.name}")
 
-    def _claim_looks(self, unit: Connection) -> list[tuple[LookedItem, str]]:
-        policy = self.order.policy
-        looks = lanes.claim_checks(
+    def _claim_asked(self, unit: Connection) -> list[tuple[LookedItem, str]]:
+        """Looks that somebody asked for; beside what is sent, so that they never starve."""
+        order = self.order
+        return self._with_wires(
             unit,
-            self.order.connector.name,
-            self.order.funding,
-            waits_s=policy.check_waits(),
-            limit=1 if self.order.connector.capabilities.per_request == 1 else 2,
+            looks.claim_asked(
+                unit,
+                order.connector.name,
+                order.funding,
+                waits_s=order.policy.look_waits(),
+                limit=order.connector.capabilities.concurrency,
+            ),
         )
-        batches = sorted({look.batch_id for look in looks})
+
+    def _claim_polls(self, unit: Connection) -> list[tuple[LookedItem, str]]:
+        order = self.order
+        return self._with_wires(
+            unit,
+            looks.claim_checks(
+                unit,
+                order.connector.name,
+                order.funding,
+                waits_s=order.policy.check_waits(),
+                limit=1 if order.connector.capabilities.per_request == 1 else 2,
+            ),
+        )
+
+    def _with_wires(
+        self, unit: Connection, looked: list[LookedItem]
+    ) -> list[tuple[LookedItem, str]]:
+        """The items with their wire references, which are in the sealed bytes of their batches."""
+        batches = sorted({look.batch_id for look in looked})
         missing = [batch_id for batch_id in batches if batch_id not in self.wires]
         if len(self.wires) + len(missing) > _REMEMBERED:
             self.wires = {}
@@ -426,7 +452,7 @@ class _Writer:
         if missing:
             for batch_id, (ids, bodies, _) in self._opened(unit, missing).items():
                 self.wires[batch_id] = ids[0], [body[_WIRE].decode() for body in bodies]
-        return [(look, self._wire(look)) for look in looks]
+        return [(look, self._wire(look)) for look in looked]
 
     def _wire(self, look: LookedItem) -> str:
         lo, wires = self.wires[look.batch_id]
@@ -475,7 +501,7 @@ class _Writer:
             clouded=True,
             batches=[(b.batch_id, b.base_seq + 1, None, None, _FORGOTTEN, None) for b in late],
         )
-        self._say_forgotten(sum(batch.items for batch in late))
+        self._say_forgotten(unit, sum(batch.items for batch in late))
         return [b for b in due if b.base_state in _SENDABLE and b not in late]
 
     def _in_key_life(
@@ -492,17 +518,20 @@ class _Writer:
             (*columns, "item_id", "seq", "tries"),
             [(*same, item.item_id, item.seq + 1, item.tries) for item in late],
         )
-        self._say_forgotten(len(late))
+        self._say_forgotten(unit, len(late))
         return [item for item in due if item not in late]
 
     def _remembered(self, tries: int, age_s: float) -> bool:
         return self.recorder.may_resend(tries, age_s=age_s)
 
-    def _say_forgotten(self, items: int) -> None:
+    def _say_forgotten(self, unit: Connection, items: int) -> None:
         if items:
-            self.recorder.alarms.append(
+            self.recorder.alarms.tell(
+                unit,
+                "W_KEY_FORGOTTEN",
                 f"{items} unclear payments are not sent again: {self.recorder.provider} may have"
-                " forgotten their keys; they wait in review"
+                " forgotten their keys; they wait in review",
+                severity=2,
             )
 
     def _opened(
@@ -510,17 +539,8 @@ class _Writer:
     ) -> dict[int, tuple[list[int], list[bytes], list[int]]]:
         """Per batch: item keys, bodies, amounts; what was sealed is what is sent (P23)."""
         made = {}
-        found = lanes.payloads(unit, batch_ids)
-        hashes = {
-            int(key): (int(lo), bytes(digest))
-            for key, lo, digest in unit.execute(
-                text("SELECT id, lo, payload_hash FROM batch WHERE id = ANY(:ids)"),
-                {"ids": batch_ids},
-            )
-        }
-        for batch_id, (sealed, amounts) in found.items():
+        for batch_id, (sealed, lo, digest, amounts) in lanes.payloads(unit, batch_ids).items():
             plain = self.order.vault.open(batch_id, sealed)
-            lo, digest = hashes[batch_id]
             if hashlib.sha256(plain).digest() != digest:
                 raise InvariantError(f"the payload of batch {batch_id} is not what was approved")
             bodies = plain.split(b"\n")

@@ -21,11 +21,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
-from sqlalchemy import text
 
-from payouts.core.decisions import after_look, after_submission
-from payouts.core.items import Move, State
+from payouts.core.decisions import after_submission
+from payouts.core.ids import public_id
+from payouts.core.items import FINAL, Move, State
 from payouts.core.outcomes import Answer, Failure, Verdict
+from payouts.flows.alarms import Alarms
+from payouts.flows.looked import LookRecorder
 from payouts.store import bulk, lanes
 
 if TYPE_CHECKING:
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from payouts.core.retry import RetryPolicy
+    from payouts.flows.looked import Looked
     from payouts.providers.client import Exchange
     from payouts.providers.connector import Reading
-    from payouts.store.lanes import Claim, LookedItem
+    from payouts.store.lanes import Claim
+    from payouts.store.looks import LookedItem
 
-__all__ = ["Looked", "Recorder", "Submitted"]
+__all__ = ["Recorder", "Submitted"]
 
 _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.Int64,
@@ -75,6 +79,7 @@ class Submitted:
         reading: what a readable answer says; none where it said nothing that can be read.
         done: no further request of the claim is open.
         retry_after_s: what the provider asked for.
+        fault: the name of the exception that our own reader stumbled with.
     """
 
     claim: Claim
@@ -84,15 +89,7 @@ class Submitted:
     reading: Reading | None
     done: bool
     retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """The answer to one look at an item by the provider's id."""
-
-    item: LookedItem
-    exchange: Exchange
-    reading: Reading | None
+    fault: str | None = None
 
 
 @dataclass(slots=True)
@@ -102,7 +99,6 @@ class Recorder:
     Args:
         draw: a number in [0, 1) for jitter.
         idempotent: a clouded item may be sent again under its key.
-        alarms: sentences for the operator, collected.
     """
 
     provider: str
@@ -111,8 +107,12 @@ class Recorder:
     idempotent: bool
     draw: Callable[[], float]
     actor: str = "worker"
-    alarms: list[str] = field(default_factory=list)
     settled: int = 0
+    alarms: Alarms = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the lane's alarms."""
+        self.alarms = Alarms(self.provider, self.funding)
 
     def record(
         self, unit: Connection, submitted: Sequence[Submitted], looked: Sequence[Looked]
@@ -127,9 +127,13 @@ class Recorder:
             lanes.lock_funding(unit, sorted(touched))
         # Both may move items of one batch by the same arrow: each is booked by itself.
         if submitted:
-            self._submissions(unit, submitted, at, bulk.next_posting(unit))
+            ended = self._submissions(unit, submitted, at, bulk.next_posting(unit))
+            touched -= ended - {look.item.batch_id for look in looked}
         if looked:
-            self._looks(unit, looked, at, bulk.next_posting(unit))
+            recorder = LookRecorder(
+                self.provider, self.policy, self.actor, self.alarms, self._gives_up
+            )
+            self.settled += recorder.record(unit, looked, at, bulk.next_posting(unit))
         lanes.refresh_due(
             unit,
             sorted(touched),
@@ -141,7 +145,8 @@ class Recorder:
 
     def _submissions(
         self, unit: Connection, submitted: Sequence[Submitted], at: datetime, posting: int
-    ) -> None:
+    ) -> set[int]:
+        """Returns the batches that ended as one; nothing of them is due any more."""
         live = lanes.live_attempts(
             unit, sorted({(s.claim.attempt_id, s.claim.fence) for s in submitted})
         )
@@ -154,6 +159,7 @@ class Recorder:
                 self._stale(unit, answer)
                 continue
             self._pause_where_needed(unit, answer)
+            self._tell(unit, answer)
             row = self._as_whole(answer, proof, at, wrong)
             if row is not None:
                 after, status, event = row
@@ -172,9 +178,10 @@ class Recorder:
                 batches=events,
                 status=status,
             )
-        frame = pl.DataFrame(wide, schema=_WIDE)
-        _append(unit, _events(frame), posting=posting, actor=self.actor)
-        self.settled += frame.filter(pl.col("verdict") == Verdict.SETTLED).height
+        if wide["item_id"]:  # a frame's expressions cost milliseconds, also where it is empty
+            frame = pl.DataFrame(wide, schema=_WIDE)
+            _append(unit, _events(frame), posting=posting, actor=self.actor)
+            self.settled += frame.filter(pl.col("verdict") == Verdict.SETTLED).height
         lanes.close_attempts(
             unit,
             [
@@ -183,6 +190,9 @@ class Recorder:
                 if s.done and s.claim.attempt_id in live
             ],
         )
+        return {
+            event[0] for (after, _), events in whole.items() if after in FINAL for event in events
+        }
 
     def _pause_where_needed(self, unit: Connection, answer: Submitted) -> None:
         """Stop the lane on C, on redirects and where the provider misses money (RELIABILITY §3).
@@ -198,7 +208,7 @@ class Recorder:
         ):
             reason = f"{_said(answer.exchange)} for every part of batch {answer.claim.batch_id}"
         if reason is not None:
-            lanes.pause(unit, self.provider, self.funding, reason)
+            self.alarms.pause(unit, reason)
 
     def _proof(self, answer: Submitted) -> dict[str, object]:
         readable = answer.reading is not None
@@ -217,8 +227,13 @@ class Recorder:
 
     def _stale(self, unit: Connection, answer: Submitted) -> None:
         """A reply under a void fence writes no outcome; its ids let a look find the payments."""
-        self.alarms.append(
-            f"a late reply to attempt {answer.claim.attempt_id} was kept as evidence"
+        attempt = public_id("att", answer.claim.attempt_id)
+        self.alarms.tell(
+            unit,
+            "W_LATE_REPLY",
+            f"a late reply to {attempt} was kept as evidence",
+            severity=3,
+            subject=attempt,
         )
         if answer.reading is not None:
             found = [
@@ -243,7 +258,6 @@ class Recorder:
             if said is None or not wrong.isdisjoint(claim.members):
                 return None
             verdict, status, code = said
-            self._tell_strangers(answer)
         else:
             verdict, status, code = _verdict(answer), None, _said(answer.exchange)
             if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):
@@ -256,11 +270,37 @@ class Recorder:
         event = (claim.batch_id, claim.seqs[0] + 1, claim.attempt_id, proof, code, due)
         return after, status, event
 
-    def _tell_strangers(self, answer: Submitted) -> None:
-        if answer.reading is not None and answer.reading.strangers:
-            self.alarms.append(
-                f"{len(answer.reading.strangers)} unknown references in the reply to attempt"
-                f" {answer.claim.attempt_id}"
+    def _tell(self, unit: Connection, answer: Submitted) -> None:
+        """Open incidents about a reply: a fault of ours, strangers in it, words nobody knows."""
+        attempt = public_id("att", answer.claim.attempt_id)
+        if answer.fault is not None:
+            self.alarms.tell(
+                unit,
+                "E_REPLY_READER",
+                f"a reply of {self.provider} was not understood: {answer.fault}, a fault of ours",
+                severity=2,
+            )
+        if answer.reading is None:
+            return
+        if answer.reading.strangers:
+            self.alarms.tell(
+                unit,
+                "E_UNKNOWN_REFERENCE",
+                f"{len(answer.reading.strangers)} unknown references in the reply to {attempt}",
+                severity=2,
+                subject=attempt,
+            )
+        words = {
+            status
+            for status, code in zip(answer.reading.statuses, answer.reading.codes, strict=True)
+            if code == "unknown_status_word"
+        }
+        if words:
+            self.alarms.tell(
+                unit,
+                "W_STATUS_WORD",
+                f"{self.provider} uses a status word that we do not know: {min(map(str, words))}",
+                severity=3,
             )
 
     def _widen(
@@ -282,7 +322,6 @@ class Recorder:
                 for v, tried in zip(reading.verdicts, tries, strict=True)
             ]
             refs, statuses, codes = reading.refs, reading.statuses, list(reading.codes)
-            self._tell_strangers(answer)
             for place, item in enumerate(claim.members[span]):
                 if item in wrong:
                     verdicts[place], codes[place] = str(Verdict.MISMATCH), "payment_id_differs"
@@ -356,6 +395,11 @@ class Recorder:
         """
         return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=age_s)
 
+    def _gives_up(self, item: LookedItem) -> bool:
+        """Whether nothing more can be found out about an unclear item."""
+        stuck = not self.may_resend(item.tries)
+        return stuck and (self.idempotent or self.policy.gives_up_unclear(item.age_s))
+
     def _mapped(self, unit: Connection, answers: Sequence[Submitted]) -> set[int]:
         """Store the provider's ids; returns the items whose id contradicts what is known."""
         items: list[int] = []
@@ -363,103 +407,18 @@ class Recorder:
         for answer in answers:
             if answer.reading is not None:
                 span = slice(answer.places.start, answer.places.stop)
-                for item, ref in zip(answer.claim.members[span], answer.reading.refs, strict=True):
-                    if ref is not None:
-                        items.append(item)
-                        refs.append(ref)
+                members = answer.claim.members[span]
+                items += [m for m, r in zip(members, answer.reading.refs, strict=True) if r]
+                refs += [ref for ref in answer.reading.refs if ref]
         wrong = lanes.map_refs(unit, self.provider, items, refs)
         if wrong:
-            self.alarms.append(
-                f"{self.provider} gave {len(wrong)} payment ids that contradict others"
+            self.alarms.tell(
+                unit,
+                "E_PAYMENT_ID",
+                f"{self.provider} gave {len(wrong)} payment ids that contradict others",
+                severity=1,
             )
         return wrong
-
-    # -- looks ------------------------------------------------------------------------------------
-
-    def _looks(
-        self, unit: Connection, looked: Sequence[Looked], at: datetime, posting: int
-    ) -> None:
-        present = {
-            int(key): (State(state), int(seq), bool(clouded))
-            for key, state, seq, clouded in unit.execute(
-                text("SELECT id, state, seq, clouded FROM item_now WHERE id = ANY(:ids)"),
-                {"ids": [look.item.item_id for look in looked]},
-            )
-        }
-        moving = []
-        for look in looked:
-            state, seq, _ = present[look.item.item_id]
-            verdict, status, code = _look_says(look, self)
-            moves = after_look(verdict, state) if verdict is not None else ()
-            if moves:
-                moving.append((look, state, seq, moves, status, code))
-                present[look.item.item_id] = (moves[-1], seq + len(moves), False)
-        proofs = lanes.insert_evidence(unit, [self._look_proof(row[0]) for row in moving])
-        rows: list[tuple[object, ...]] = []
-        for (look, state, seq, moves, status, code), proof in zip(moving, proofs, strict=True):
-            before = state
-            for after in moves:
-                seq += 1  # noqa: PLW2901  counted on through the item's moves
-                rows.append(
-                    (
-                        look.item.item_id,
-                        look.item.batch_id,
-                        proof,
-                        seq,
-                        before,
-                        after,
-                        look.item.tries,
-                        Move.find(before, after).clouds,
-                        code,
-                        status,
-                    )
-                )
-                before = after
-            self.settled += moves[-1] is State.SETTLED
-        columns = (
-            "item_id",
-            "batch_id",
-            "evidence_id",
-            "seq",
-            "before",
-            "after",
-            "tries",
-            "clouded",
-            "code",
-            "provider_status",
-        )
-        bulk.copy_rows(
-            unit,
-            "item_event",
-            (*columns, "posting", "actor", "at"),
-            [(*row, posting, self.actor, at) for row in rows],
-        )
-
-    def _look_proof(self, look: Looked) -> dict[str, object]:
-        body = look.exchange.body
-        return {
-            "kind": "lookup" if look.exchange.status else "lease",
-            "provider": self.provider,
-            "batch_id": look.item.batch_id,
-            "attempt_id": None,
-            "item_id": look.item.item_id,
-            "http_status": look.exchange.status or None,
-            "sha256": hashlib.sha256(body).digest() if body else None,
-            "bytes": len(body),
-            "excerpt": None if look.reading is not None else _said(look.exchange),
-        }
-
-
-def _look_says(look: Looked, recorder: Recorder) -> tuple[Verdict | None, str | None, str | None]:
-    """What a look brought: nothing for an answer that says nothing, else the item's verdict."""
-    if look.reading is not None:
-        reading = look.reading
-        return reading.verdicts[0], reading.statuses[0], reading.codes[0]
-    if look.item.ref is None and look.item.state == State.UNKNOWN:
-        stuck = not recorder.may_resend(look.item.tries)
-        if stuck and (recorder.idempotent or recorder.policy.gives_up_unclear(look.item.age_s)):
-            return Verdict.MISMATCH, None, "no_evidence"
-    return None, None, None
 
 
 def _verdict(answer: Submitted) -> Verdict:

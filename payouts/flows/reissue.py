@@ -84,10 +84,16 @@ def require(connection: Connection, item_ids: Sequence[int]) -> None:
         {"ids": list(item_ids)},
     )
     replaced = {int(old): int(new) for old, new in rows}
+    asked = set(
+        connection.execute(
+            text("SELECT item_id FROM look_request WHERE item_id = ANY(:ids)"),
+            {"ids": list(item_ids)},
+        ).scalars()
+    )
     wrong = [
         f"{public_id('itm', key)} {why}"
         for key in item_ids
-        if (why := _obstacle(found.get(key), replaced.get(key)))
+        if (why := _obstacle(found.get(key), replaced.get(key), asked=key in asked))
     ]
     if wrong:
         more = f" and {len(wrong) - _SHOWN_MAX} more" if len(wrong) > _SHOWN_MAX else ""
@@ -99,14 +105,20 @@ def require(connection: Connection, item_ids: Sequence[int]) -> None:
         )
 
 
-def _obstacle(item: ItemRow | None, replaced_by: int | None) -> str:
-    """Why an item may not be paid again; empty where it may."""
+def _obstacle(item: ItemRow | None, replaced_by: int | None, *, asked: bool) -> str:
+    """Why an item may not be paid again; empty where it may.
+
+    Args:
+        asked: the platform is being asked about it, since something spoke of it.
+    """
     if item is None:
         return "does not exist"
     if replaced_by is not None:
         return f"is paid again by {public_id('itm', replaced_by)} already"
     if item.state not in _QUALIFIED:
         return f"is {item.state}"
+    if asked:
+        return "is being asked about: the platform may have paid it after all"
     return "is clouded: an earlier attempt is still unclear" if item.clouded else ""
 
 

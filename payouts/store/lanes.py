@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
 
 from payouts.core.sealed import Sealed
 from payouts.store import bulk
+from payouts.store.looks import ask_looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,8 @@ __all__ = [
     "Claim",
     "DueBatch",
     "DueItem",
-    "LookedItem",
-    "claim_checks",
+    "Payload",
+    "ask_looks",
     "close_attempts",
     "count_outcomes",
     "due_batches",
@@ -260,31 +261,44 @@ def open_attempts(
     Args:
         rows: (batch, members or None for the whole batch, items, key, hash of the bytes).
     """
-    made = []
+    if not rows:
+        return []
+    columns = list(zip(*rows, strict=True))
+    # An array of arrays has to be a rectangle, so the members travel as one list cut by lengths.
+    members = [member for row in columns[1] for member in row or ()]
     statement = text(
         "INSERT INTO attempt (batch_id, number, members, items, key, request_hash, worker,"
-        " send_by, lease_until) SELECT CAST(:batch AS bigint),"
-        " 1 + coalesce((SELECT max(number) FROM attempt WHERE batch_id = :batch), 0),"
-        " CAST(:members AS bigint[]), :items, :key, :hash, :worker,"
+        " send_by, lease_until) SELECT g.batch, g.place + (SELECT coalesce(max(a.number), 0)"
+        " FROM attempt a WHERE a.batch_id = g.batch),"
+        " CASE WHEN g.given > 0 THEN (CAST(:members AS bigint[]))[g.upto - g.given + 1 : g.upto]"
+        " END, g.items, g.key, g.hash, :worker,"
         " payouts_now() + make_interval(secs => :send_by),"
-        " payouts_now() + make_interval(secs => :lease) RETURNING id, fence"
+        " payouts_now() + make_interval(secs => :lease) FROM (SELECT r.*,"
+        " row_number() OVER (PARTITION BY r.batch ORDER BY r.nth) AS place,"
+        " sum(r.given) OVER (ORDER BY r.nth) AS upto FROM unnest(:batch, :given, :items, :key,"
+        " CAST(:hash AS bytea[])) WITH ORDINALITY AS r (batch, given, items, key, hash, nth)) g"
+        " ORDER BY g.nth RETURNING id, fence"
+    ).bindparams(
+        bindparam("batch", type_=ARRAY(BIGINT)),
+        bindparam("given", type_=ARRAY(BIGINT)),
+        bindparam("items", type_=ARRAY(BIGINT)),
+        bindparam("key", type_=ARRAY(TEXT)),
     )
-    for batch, members, items, key, digest in rows:
-        row = connection.execute(
-            statement,
-            {
-                "batch": batch,
-                "members": members,
-                "items": items,
-                "key": key,
-                "hash": digest,
-                "worker": worker,
-                "send_by": send_by_s,
-                "lease": lease_s,
-            },
-        ).one()
-        made.append((int(row[0]), int(row[1])))
-    return made
+    made = connection.execute(
+        statement,
+        {
+            "batch": list(columns[0]),
+            "members": members,
+            "given": [len(row or ()) for row in columns[1]],
+            "items": list(columns[2]),
+            "key": list(columns[3]),
+            "hash": list(columns[4]),
+            "worker": worker,
+            "send_by": send_by_s,
+            "lease": lease_s,
+        },
+    )
+    return sorted((int(attempt), int(fence)) for attempt, fence in made)  # keys in row order
 
 
 def insert_batch_events(
@@ -338,21 +352,35 @@ def insert_batch_events(
     )
 
 
-def payloads(
-    connection: Connection, batch_ids: Sequence[int]
-) -> dict[int, tuple[Sealed, list[int]]]:
-    """Per batch, the sealed bytes and the amounts of all its items in key order."""
+class Payload(NamedTuple):
+    """What a batch holds.
+
+    Args:
+        lo: key of its first item; the others follow.
+        digest: SHA-256 of the bytes, as approved.
+        amounts: minor units of all its items in key order.
+    """
+
+    sealed: Sealed
+    lo: int
+    digest: bytes
+    amounts: list[int]
+
+
+def payloads(connection: Connection, batch_ids: Sequence[int]) -> dict[int, Payload]:
+    """What batches hold, by batch."""
     rows = connection.execute(
         text(
-            "SELECT p.batch_id, p.key_id, p.data_key, p.body, (SELECT array_agg(i.amount_minor"
-            " ORDER BY i.id) FROM item i WHERE i.id BETWEEN b.lo AND b.hi)"
+            "SELECT p.batch_id, p.key_id, p.data_key, p.body, b.lo, b.payload_hash,"
+            " (SELECT array_agg(i.amount_minor ORDER BY i.id) FROM item i"
+            " WHERE i.id BETWEEN b.lo AND b.hi)"
             " FROM batch_payload p JOIN batch b ON b.id = p.batch_id WHERE p.batch_id = ANY(:ids)"
         ),
         {"ids": list(batch_ids)},
     )
     return {
-        batch_id: (Sealed(key_id, data_key, body), amounts)
-        for batch_id, key_id, data_key, body, amounts in rows
+        batch_id: Payload(Sealed(key_id, data_key, body), lo, digest, amounts)
+        for batch_id, key_id, data_key, body, lo, digest, amounts in rows
     }
 
 
@@ -460,10 +488,13 @@ def map_refs(
     if not items:
         return set()
     columns = ("provider", "provider_ref", "item_id")
-    rows = [(provider, ref, item) for item, ref in zip(items, refs, strict=True)]
+    # Ids are printable ASCII without blanks (`providers.strict.ident`): only `\\` means more.
+    rows = "".join(
+        [f"{provider}\t{ref}\t{item}\n" for item, ref in zip(items, refs, strict=True)]
+    ).replace("\\", "\\\\")
     try:
         with connection.begin_nested():
-            bulk.copy_rows(connection, "provider_payment", columns, rows)
+            bulk.copy_text(connection, "provider_payment", columns, rows)
     except UniqueViolation:
         return _map_known_refs(connection, provider, items, refs)
     return set()
@@ -491,6 +522,8 @@ def refresh_due(
     connection: Connection, batch_ids: Sequence[int], *, waits_s: Sequence[float], unclear_s: float
 ) -> None:
     """Set when the touched batches are next due to be sent and to be looked at."""
+    if not batch_ids:
+        return
     connection.execute(
         text(
             "UPDATE batch b SET"  # noqa: S608  our own constant
@@ -520,54 +553,6 @@ def refresh_due(
         ),
         {"ids": list(batch_ids), "waits": list(waits_s), "unclear": unclear_s},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LookedItem:
-    """An item that is due to be looked at."""
-
-    batch_id: int
-    item_id: int
-    currency: str
-    amount_minor: int
-    wire_prefix: int
-    state: str
-    seq: int
-    tries: int
-    clouded: bool
-    ref: str | None
-    age_s: float
-
-
-def claim_checks(
-    connection: Connection,
-    provider: str,
-    funding: str,
-    *,
-    waits_s: Sequence[float],
-    limit: int,
-) -> list[LookedItem]:
-    """Items of up to `limit` batches whose look is due; puts the next look off by `waits_s`."""
-    rows = connection.execute(
-        text(
-            "WITH due AS (SELECT id FROM batch WHERE provider = :provider AND funding = :funding"
-            " AND check_at <= payouts_now() ORDER BY check_at LIMIT :limit FOR UPDATE SKIP LOCKED),"
-            " later AS (UPDATE batch b SET checks = b.checks + 1,"
-            " check_at = payouts_now() + make_interval(secs =>"
-            " (CAST(:waits AS float8[]))[least(b.checks + 2, cardinality(:waits))])"
-            " FROM due WHERE b.id = due.id RETURNING b.id)"
-            " SELECT n.batch_id, n.id, n.currency, n.amount_minor, n.wire_prefix, n.state, n.seq,"
-            " n.tries, n.clouded, p.provider_ref,"
-            " extract(epoch FROM payouts_now() - coalesce(n.at, (SELECT e.at FROM batch_event e"
-            " WHERE e.batch_id = n.batch_id ORDER BY e.seq DESC LIMIT 1)))::float8"
-            " FROM item_now n LEFT JOIN provider_payment p"
-            " ON p.item_id = n.id AND p.provider = n.provider"
-            " WHERE n.batch_id IN (SELECT id FROM due) AND n.state IN ('processing', 'unknown')"
-            " ORDER BY n.id"
-        ),
-        {"provider": provider, "funding": funding, "limit": limit, "waits": list(waits_s)},
-    )
-    return [LookedItem(*row) for row in rows]
 
 
 def expired_attempts(
@@ -608,7 +593,9 @@ def next_due(connection: Connection, provider: str, funding: str) -> float | Non
             " AND NOT EXISTS (SELECT FROM lane l WHERE l.provider = :provider"
             " AND l.funding = :funding AND l.paused_at IS NOT NULL)"
             " UNION ALL SELECT min(check_at) FROM batch WHERE provider = :provider"
-            " AND funding = :funding AND check_at IS NOT NULL) due"
+            " AND funding = :funding AND check_at IS NOT NULL"
+            " UNION ALL SELECT min(r.due_at) FROM look_request r JOIN batch b"
+            " ON b.id = r.batch_id WHERE b.provider = :provider AND b.funding = :funding) due"
         ),
         {"provider": provider, "funding": funding},
     ).scalar()

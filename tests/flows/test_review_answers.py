@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from payouts.core.outcomes import Answer, Verdict
 from payouts.flows.lane import _asked, _Writer
-from payouts.flows.record import Looked, Submitted
+from payouts.flows.looked import Looked
+from payouts.flows.record import Submitted
 from payouts.providers.client import Exchange
 from payouts.providers.connector import Reading
 from payouts.providers.orkestra import Orkestra
-from payouts.store.lanes import LookedItem
+from payouts.store.looks import LookedItem
 from tests.flows.byhand import SUBMIT, faults, lane_once, work_until
 from tests.flows.conftest import sepa, turkish
 
