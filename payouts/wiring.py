@@ -26,6 +26,7 @@ from payouts.intake import coverage
 from payouts.intake.checks import Rules
 from payouts.intake.limits import FileLimits
 from payouts.intake.source import opened as opened_source
+from payouts.plugged import plugged, twins
 from payouts.providers.client import Timeouts
 from payouts.providers.events import Hearing
 from payouts.providers.orkesta import Orkesta
@@ -281,7 +282,7 @@ def opened(
             database,
             Vault(vault_key),
             Signer(install_key, version),
-            _connectors(settings, base_urls),
+            _connectors(settings, base_urls) | plugged(project, base_urls),
             database_id,
         )
 
@@ -449,7 +450,7 @@ def _claim_installation(
 
 def _fault_args(project: Project) -> list[str]:
     sandbox = project.settings.sandbox
-    given = []
+    given = [word for twin in twins(project) for word in ("--platform", str(twin))]
     if sandbox.faults:
         given += ["--faults", str(project.root / sandbox.faults)]
     if sandbox.seed is not None:

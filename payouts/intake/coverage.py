@@ -41,7 +41,7 @@ from payouts.core.problems import KINDS
 from payouts.intake.frames import CANONICAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 __all__ = ["COLUMNS", "SCHEMA", "coverage_of", "load", "version"]
@@ -95,12 +95,16 @@ def version() -> str:
     return _shipped_text().partition("\n")[0].removeprefix("# version ").strip()
 
 
-def load(override: Path | None = None) -> pl.DataFrame:
+def load(override: Path | None = None, *, plugged: Collection[str] = ()) -> pl.DataFrame:
     """Our coverage table, with the rows of a user's file added or put in their place.
 
     A row of the user's file replaces ours of the same country, currency and method; a new key is
     a new row. Both files have the columns `COLUMNS`; the user's may leave out those that may be
     blank.
+
+    Args:
+        override: the user's file.
+        plugged: providers of the project's own that its rows may name.
 
     Raises:
         SettingsError: E_COVERAGE_FILE where the file cannot be read, E_COVERAGE_ROW with every
@@ -108,7 +112,7 @@ def load(override: Path | None = None) -> pl.DataFrame:
     """
     rows = {(row.country, row.currency, row.method): row for row in _shipped()}
     if override is not None:
-        read = _checked(_read_override(override), override.name)
+        read = _checked(_read_override(override), override.name, frozenset(plugged))
         rows |= {(row.country, row.currency, row.method): row for row in read}
     return _frame(tuple(rows.values()))
 
@@ -159,13 +163,17 @@ def _read_override(path: Path) -> pl.DataFrame:
     return frame
 
 
-def _checked(frame: pl.DataFrame, name: str) -> list[CoverageRow]:
+def _checked(
+    frame: pl.DataFrame, name: str, plugged: frozenset[str] = frozenset()
+) -> list[CoverageRow]:
     """The rows of a table as read; raises with all faults of all rows."""
     texts = [
         {column: (cell or "").strip() for column, cell in row.items()}
         for row in frame.iter_rows(named=True)
     ]
-    faults = [fault for number, row in enumerate(texts, 1) for fault in _faults(number, row)]
+    faults = [
+        fault for number, row in enumerate(texts, 1) for fault in _faults(number, row, plugged)
+    ]
     keys = Counter((row["country"], row["currency"], row["method"]) for row in texts)
     faults += [
         _Fault(0, "country, currency, method", f"{' '.join(key)} stands there {count} times")
@@ -188,7 +196,7 @@ def _checked(frame: pl.DataFrame, name: str) -> list[CoverageRow]:
     return [_row(row) for row in texts]
 
 
-def _faults(number: int, row: dict[str, str]) -> Iterator[_Fault]:
+def _faults(number: int, row: dict[str, str], plugged: frozenset[str]) -> Iterator[_Fault]:
     """Everything that is wrong with one row of texts, cell by cell."""
     for column in _NEEDED:
         if not row[column]:
@@ -198,6 +206,11 @@ def _faults(number: int, row: dict[str, str]) -> Iterator[_Fault]:
         fault = check(cell, row) if cell else None
         if fault:
             yield _Fault(number, column, fault)
+    known = plugged | (_PROVIDERS if row["direction"] == "collection" else _PAYING)
+    unknown = [one for one in row["providers"].split(";") if one and one not in known]
+    if unknown:
+        text = f"'{unknown[0]}' is none of {', '.join(sorted(known))}"
+        yield _Fault(number, "providers", text)
 
 
 def _country_fault(cell: str, _: dict[str, str]) -> str | None:
@@ -215,12 +228,6 @@ def _method_fault(cell: str, _: dict[str, str]) -> str | None:
 def _direction_fault(cell: str, _: dict[str, str]) -> str | None:
     directions = get_args(Direction)
     return None if cell in directions else f"'{cell}' is none of {', '.join(directions)}"
-
-
-def _providers_fault(cell: str, row: dict[str, str]) -> str | None:
-    known = _PROVIDERS if row["direction"] == "collection" else _PAYING
-    unknown = [name for name in cell.split(";") if name not in known]
-    return f"'{unknown[0]}' is none of {', '.join(sorted(known))}" if unknown else None
 
 
 def _identifier_fault(cell: str, _: dict[str, str]) -> str | None:
@@ -282,7 +289,6 @@ _CHECKS: Final[dict[str, Callable[[str, dict[str, str]], str | None]]] = {
     "currency": _currency_fault,
     "method": _method_fault,
     "direction": _direction_fault,
-    "providers": _providers_fault,
     "identifier": _identifier_fault,
     "required": _required_fault,
     "min": _bound_fault,
