@@ -52,7 +52,7 @@ def report(
             return code
         for line in _report_lines(written):
             frame.told(line)
-        frame.next_step(*_next_of_report(written, standing, row))
+        frame.next_step(*_next_of_report(parts, written, standing, row))
         return code
 
 
@@ -134,17 +134,16 @@ def _short(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _next_of_report(written: Written, standing: Standing, row: RunRow) -> tuple[str, str]:
-    import shlex  # noqa: PLC0415  bodies import what they need
-
+def _next_of_report(
+    parts: Parts, written: Written, standing: Standing, row: RunRow
+) -> tuple[str, str]:
+    from payouts.cli.which import run_again  # noqa: PLC0415  bodies import what they need
     from payouts.core.ids import public_id  # noqa: PLC0415  the same
-    from payouts.discover import DEFAULT  # noqa: PLC0415  the same
     from payouts.flows.reissue import PIPELINE as REISSUE  # noqa: PLC0415  says which
 
     if written.rejects is not None and standing.over and row.pipeline != REISSUE:
-        named = "" if row.pipeline == DEFAULT else f" --pipeline {row.pipeline}"
-        again = shlex.quote(_short(written.rejects))
-        return f"payouts run {again}{named}", "once its lines are repaired"
+        again = run_again(parts, row.pipeline)
+        return again(Path(_short(written.rejects))), "once its lines are repaired"
     if standing.rests and not standing.waits and not standing.unpaid:
         return f"payouts status {public_id('run', row.id)}", ""
     return next_of(public_id("run", row.id), standing, row)

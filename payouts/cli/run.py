@@ -18,6 +18,7 @@ from payouts.core.errors import FileRefusedError, InvariantError, UsageError
 
 if TYPE_CHECKING:
     from payouts.cli.screen import Screen
+    from payouts.cli.which import RunAgain
     from payouts.flows.load import LoadOrder, LoadResult
     from payouts.flows.progress import Standing
     from payouts.flows.report import Written
@@ -267,8 +268,14 @@ def _planned(parts: Parts, given: _Given, result: LoadResult, *, as_json: bool) 
     if code is Exit.REFUSED:
         frame.told("Every line is rejected: a run would refuse the file.")
     else:
-        frame.next_step(words.next())
+        frame.next_step(words.next(_again(parts, given)))
     return code
+
+
+def _again(parts: Parts, given: _Given) -> RunAgain:
+    from payouts.cli.which import run_again  # noqa: PLC0415  bodies import what they need
+
+    return run_again(parts, given.order.pipeline)
 
 
 def _plan_ending(result: LoadResult) -> Exit:
@@ -388,7 +395,13 @@ def _told(
     files = [_shown(file) for file in written.files] if written else []
     rejects = Path(_shown(written.rejects)) if written and written.rejects else None
     step, why = summary.next_for(
-        standing, about, file=given.file, run_name=name, rejects=rejects, short=short
+        standing,
+        about,
+        file=given.file,
+        run_name=name,
+        rejects=rejects,
+        short=short,
+        again=_again(parts, given),
     )
     if as_json:
         body = summary.run_document(about, standing, failures, files)

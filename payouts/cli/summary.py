@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from payouts.core.capabilities import Capabilities
     from payouts.flows.load import LoadResult
+    from payouts.cli.which import RunAgain
     from payouts.flows.progress import Standing, Wait
     from payouts.store.queries import RunRow
 
@@ -35,7 +36,6 @@ __all__ = [
     "next_for",
     "opening",
     "problem_rows",
-    "run_command",
     "run_document",
     "run_lines",
     "waiting",
@@ -186,11 +186,6 @@ def _duration(seconds: float) -> str:
     return ""
 
 
-def run_command(file: Path, *options: str) -> str:
-    """The command that runs a file again, ready to be pasted."""
-    return shlex.join(["payouts", "run", str(file), *options])
-
-
 def _why(wait: Wait) -> str:
     items = frame.count(wait.items, "item")
     match wait.reason:
@@ -221,29 +216,27 @@ def next_for(
     run_name: str,
     rejects: Path | None,
     short: Mapping[str, int],
+    again: RunAgain,
 ) -> tuple[str, str]:
     """The next command and why.
 
     Args:
         rejects: the reject file, if one was written.
         short: what the funding account lacks for the run.
+        again: see `which.run_again`.
     """
     if not standing.rests:
-        return run_command(file), "goes on"
+        return again(file), "goes on"
     if short:
-        return _fund_command(about.funding, short, run_name), f"then {run_command(file)}"
+        return _fund_command(about.funding, short, run_name), f"then {again(file)}"
     if standing.waits:
-        return _next_for_wait(standing.waits[0], file, run_name)
-    return _next_for_end(standing, about, run_name, rejects)
-
-
-def _next_for_end(
-    standing: Standing, about: RunRow, run_name: str, rejects: Path | None
-) -> tuple[str, str]:
-    counts, pipeline = about.counts, about.pipeline
+        return _next_for_wait(standing.waits[0], file, run_name, again)
     if rejects is not None:
-        named = () if pipeline == "disbursement" else ("--pipeline", pipeline)
-        return run_command(rejects, *named), "once its lines are repaired"
+        return again(rejects), "once its lines are repaired"
+    return _next_for_end(standing, about.counts, run_name)
+
+
+def _next_for_end(standing: Standing, counts: Mapping[str, int], run_name: str) -> tuple[str, str]:
     if standing.states.get(State.FAILED):
         return f"payouts items {run_name} --state failed", "shows why, one by one"
     if any(counts.get(outcome) for outcome in _REFUSED):
@@ -258,15 +251,14 @@ def _fund_command(account: str, short: Mapping[str, int], run_name: str) -> str:
     return shlex.join(["payouts", "fund", account, amount, code, "--reason", f"for {run_name}"])
 
 
-def _next_for_wait(wait: Wait, file: Path, run_name: str) -> tuple[str, str]:
-    again = run_command(file)
+def _next_for_wait(wait: Wait, file: Path, run_name: str, again: RunAgain) -> tuple[str, str]:
     steps = {
-        "approval": (run_command(file, "--yes"), "approves it and pays"),
-        "rejects": (run_command(file, "--skip-invalid"), "pays the good lines"),
-        "lookalike": (run_command(file, "--yes"), "pays it although it looks like an earlier run"),
-        "funds": (again, "the money is there now"),
+        "approval": (again(file, "--yes"), "approves it and pays"),
+        "rejects": (again(file, "--skip-invalid"), "pays the good lines"),
+        "lookalike": (again(file, "--yes"), "pays it although it looks like an earlier run"),
+        "funds": (again(file), "the money is there now"),
         "held": (f"payouts status {run_name}", "shows what is held and why"),
-        "paused": (f"payouts retry {run_name}", f"once its cause is repaired; then {again}"),
+        "paused": (f"payouts retry {run_name}", f"once its cause is repaired; then {again(file)}"),
         "later": ("payouts worker", "sends what is due later"),
         "unclear": (f"payouts items {run_name} --state unknown", "shows them one by one"),
         "review": (f"payouts items {run_name} --state review", "shows them one by one"),
@@ -389,7 +381,7 @@ class PlanWords:
         shown.append(f"Expected  sent and looked at once in about {_duration(expected)}")
         return shown
 
-    def next(self) -> str:
+    def next(self, again: RunAgain) -> str:
         """The command that would make it so."""
         holds = {reason for reason, _ in self.result.holds}
         options = [
@@ -397,7 +389,7 @@ class PlanWords:
             for reason, option in (("rejects", "--skip-invalid"), ("lookalike", "--yes"))
             if reason in holds
         ]
-        return run_command(self.file, *options)
+        return again(self.file, *options)
 
     def _repeated(self) -> list[str]:
         """Lines that are not paid for what stands beside them."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Protocol
 
 from payouts.core.errors import PayoutsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     import polars as pl
     from sqlalchemy import Connection
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from payouts.wiring import Parts
 
 __all__ = [
+    "RunAgain",
     "first_step",
     "item_keys",
     "moment",
     "require_yes",
+    "run_again",
     "run_row",
     "runs_like",
     "source_of",
@@ -29,6 +33,13 @@ __all__ = [
 ]
 
 _WIRE_LENGTH = 32
+
+
+class RunAgain(Protocol):
+    """From a file and options to the command that runs it."""
+
+    def __call__(self, file: Path, *options: str) -> str:
+        """The command."""
 
 
 def run_row(connection: Connection, word: str) -> RunRow:
@@ -117,6 +128,24 @@ def first_step() -> str:
         if Path(sample).is_file():
             return f"payouts run {sample}"
     return "payouts template --country DE --method sepa"
+
+
+def run_again(parts: Parts, pipeline: str) -> RunAgain:
+    """Writes the command that runs a file through a pipeline, ready to be pasted.
+
+    The pipeline is named only where the file's place would choose another one.
+    """
+    from payouts.discover import choose  # noqa: PLC0415  bodies import what they need
+
+    def command(file: Path, *options: str) -> str:
+        try:
+            named = choose(parts.project, file).name == pipeline
+        except UsageError:  # several patterns take it
+            named = False
+        chosen = () if named else ("--pipeline", pipeline)
+        return shlex.join(["payouts", "run", str(file), *chosen, *options])
+
+    return command
 
 
 def require_yes(question: str, *, yes: bool) -> None:

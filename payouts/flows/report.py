@@ -93,11 +93,12 @@ def write(
 
     Args:
         survey: of our copy of the run's file, as the run's pipeline reads it.
-        folder: where the files go; files of the same names are replaced.
+        folder: where the files go; earlier ones of this run are replaced.
         rules: as at the load, but for `problems`: what a reject file's words come from.
         problems: PROBLEMS frame of the load; none checks the rejected lines again.
         transform: the pipeline's own, for checking again.
-        name: what the files are called after; the run's file by default.
+        name: what the files are called after; the run's file by default. Where another run has
+            files of that name there, the id of this run is put behind it.
 
     Raises:
         UsageError: there is no such run.
@@ -108,7 +109,7 @@ def write(
         run = queries.run(connection, run_id)
         if run is None:
             raise UsageError(f"there is no run {public_id('run', run_id)}", code="E_RUN_UNKNOWN")
-        stem = name or run.source_name
+        stem = _free_name(folder, name or run.source_name, run_id, database_id)
         csv, jsonl = folder / f"{stem}.results.csv", folder / f"{stem}.results.jsonl"
         tally = Tally(run, queries.OutcomePages(connection, run.line_lo, run.line_hi))
         written = write_results(survey, tally, csv, jsonl)
@@ -151,6 +152,27 @@ def write(
     with whole_file(files.html) as file:
         file.write(page.rendered(report, names).encode())
     return files
+
+
+def _free_name(folder: Path, name: str, run_id: int, database_id: str) -> str:
+    """The first name under which no files of another run lie in the folder."""
+    public = public_id("run", run_id)
+    names = [name, f"{name}.{public}"]
+    free = (
+        one
+        for one in names
+        if _owner(folder / f"{one}.run_result.json") in {None, (public, database_id)}
+    )
+    return next(free, f"{name}.{database_id}.{public}")
+
+
+def _owner(result: Path) -> tuple[str, str] | None:
+    """Run and database of a machine result that lies there; none where nothing readable does."""
+    try:
+        said = json.loads(result.read_bytes())
+        return str(said["run"]), str(said["database_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def gather(

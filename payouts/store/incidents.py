@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Incident", "close_incident", "open_incidents", "report_incident"]
+__all__ = ["Incident", "close_incident", "open_incidents", "open_subjects", "report_incident"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,15 @@ def open_incidents(connection: Connection, *, limit: int = 100) -> list[Incident
         {"limit": limit},
     )
     return [Incident(*row) for row in rows]
+
+
+def open_subjects(connection: Connection, code: str) -> set[str]:
+    """What open incidents of a code are about."""
+    rows = connection.execute(
+        text("SELECT subject FROM incident WHERE code = :code AND closed_at IS NULL"),
+        {"code": code},
+    )
+    return set(rows.scalars())
 
 
 def close_incident(unit: Connection, incident: int, *, actor: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from payouts.core.errors import UsageError
+from payouts.core.ids import public_id
 from payouts.flows import report
 from payouts.intake import coverage
 from payouts.intake.checks import Rules
@@ -337,3 +338,22 @@ def test_a_run_that_is_not_there_is_said_so(desk: Desk, paid: int, tmp_path: Pat
 
     with pytest.raises(UsageError, match="there is no run"):
         reported(desk, 10**6, tmp_path)
+
+
+def test_files_of_another_run_are_not_written_over(desk: Desk, paid: int, tmp_path: Path) -> None:
+    """A payee file is often called the same every week."""
+    start = next(STARTS)
+    second = desk.load(mixed(start), name="gig week.csv").run_id
+    first = reported(desk, paid, tmp_path)
+    before = first.results_csv.read_bytes()
+
+    other = reported(desk, second, tmp_path)
+    again = reported(desk, paid, tmp_path)
+
+    name = public_id("run", second)
+    assert other.results_csv.name == f"gig week.csv.{name}.results.csv"
+    assert json.loads(other.result_json.read_text())["files"]["results_csv"] in {
+        path.name for path in other.files
+    }
+    assert again.files == first.files
+    assert again.results_csv.read_bytes() == before

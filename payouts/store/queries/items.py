@@ -29,6 +29,7 @@ __all__ = [
     "evidence",
     "find",
     "item",
+    "item_sums",
     "items",
     "items_of",
     "life",
@@ -156,6 +157,21 @@ def find(connection: Connection, word: str, *, wire_prefix: int | None = None) -
         {"word": word, "prefix": wire_prefix},
     )
     return [int(row[0]) for row in rows]
+
+
+def item_sums(connection: Connection, run_id: int) -> list[tuple[str, str, int, int, int]]:
+    """(currency, state, items, lines, minor units) of a run, by the last event of each item.
+
+    Counted from the items one by one, apart from the batches' counters; reads all of them.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT currency, state::text, count(*), sum(lines)::bigint,"
+            " sum(amount_minor)::bigint FROM item_now WHERE run_id = :run GROUP BY 1, 2"
+        ),
+        {"run": run_id},
+    )
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
 
 def replaced_by(connection: Connection, item_id: int) -> int | None:

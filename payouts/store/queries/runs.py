@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from payouts.core.items import OPEN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
@@ -22,6 +24,7 @@ __all__ = [
     "SendRow",
     "batches",
     "counts",
+    "ended_runs",
     "holds",
     "lanes",
     "open_runs",
@@ -83,6 +86,24 @@ def open_runs(connection: Connection) -> list[int]:
     return list(
         connection.execute(
             text("SELECT id FROM pipeline_run WHERE closed_at IS NULL ORDER BY id")
+        ).scalars()
+    )
+
+
+def ended_runs(connection: Connection) -> list[int]:
+    """Keys of runs that are not closed although none of their items is open, oldest first.
+
+    Without those of schedules, and at most a hundred.
+    """
+    return list(
+        connection.execute(
+            text(
+                "SELECT r.id FROM pipeline_run r WHERE r.closed_at IS NULL AND r.slot IS NULL"
+                " AND r.counts ? 'accepted' AND NOT EXISTS (SELECT FROM batch b"
+                " JOIN batch_count c ON c.batch_id = b.id WHERE b.run_id = r.id AND c.items > 0"
+                " AND c.state = ANY(CAST(:open AS item_state[]))) ORDER BY r.id LIMIT 100"
+            ),
+            {"open": sorted(OPEN)},
         ).scalars()
     )
 
