@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from payouts.cli.which import RunAgain
     from payouts.core.capabilities import Capabilities
     from payouts.flows.load import LoadResult
-    from payouts.cli.which import RunAgain
     from payouts.flows.progress import Standing, Wait
     from payouts.store.queries import RunRow
 
