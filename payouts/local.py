@@ -23,16 +23,19 @@ Works where `flock` does: Linux and macOS (on Windows: WSL).
 from __future__ import annotations
 
 import fcntl
+import http.client
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from payouts.core.errors import PayoutsError
 
@@ -45,6 +48,7 @@ __all__ = [
     "ServerError",
     "private_directory",
     "sandbox_running",
+    "set_sandbox",
     "silent",
 ]
 
@@ -431,3 +435,15 @@ def sandbox_running(
     sandbox = ChildServer("the sandbox", directory, prepare, obstacle, tidy)
     with sandbox.running(progress=progress):
         yield address.read_text().strip()
+
+
+def set_sandbox(directory: Path, settings: Mapping[str, object]) -> bool:
+    """Change settings of the sandbox that runs in `directory`; false where it did not take them."""
+    try:
+        control = urlsplit((directory / "control").read_text().strip())
+        line = http.client.HTTPConnection(control.hostname or "", control.port, timeout=5.0)
+        with closing(line):
+            line.request("POST", "/_control/settings", json.dumps(settings))
+            return line.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False  # it is gone, or going

@@ -1,4 +1,4 @@
-"""`payouts serve`: the schedules of a project and a worker, in one process."""
+"""`payouts serve`: the schedules of a project, a worker and the receiver of webhooks, as one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(*, listed: _Listed = False, as_json: Json = False) -> Exit:
-    """Run the pipelines at their times and pay what they pick up, until Ctrl-C.
+    """Run the pipelines at their times, pay what they pick up, and receive webhooks, until Ctrl-C.
 
     Each slot of a schedule runs once, also with several `serve`; slots that nobody ran are said and
     recorded, and the latest of them picks their files up. Ctrl-C once finishes what is in flight.
@@ -45,8 +45,11 @@ def serve(*, listed: _Listed = False, as_json: Json = False) -> Exit:
         pipelines = find_pipelines(parts.project)
         if listed:
             return _list(parts, pipelines, as_json=as_json)
-        _introduce(parts, pipelines)
-        asyncio.run(_serve(parts, pipelines))
+        from payouts.web.running import receiving  # noqa: PLC0415  the same
+
+        with receiving(parts, said=frame.say) as urls:
+            _introduce(parts, pipelines, urls)
+            asyncio.run(_serve(parts, pipelines))
         frame.say("Stopped: no slot is being run, and nothing of this worker is in flight.")
     return Exit.DONE
 
@@ -68,13 +71,17 @@ async def _serve(parts: Parts, pipelines: Mapping[str, Pipeline]) -> None:
         await keeping
 
 
-def _introduce(parts: Parts, pipelines: Mapping[str, Pipeline]) -> None:
+def _introduce(parts: Parts, pipelines: Mapping[str, Pipeline], urls: Mapping[str, str]) -> None:
     frame.say(
         f"Serving · {parts.settings.environment} · database {parts.database_id}."
         " Ctrl-C finishes what is in flight."
     )
     for one in _calendar(parts, pipelines):
         frame.say(f"  {one.pipeline.name}: next {_when(one)}, files {one.pipeline.files}")
+    for name, url in urls.items():
+        frame.say(f"  webhooks of {name}: {url}")
+    if not urls:
+        frame.say("  webhooks: none, since no platform's webhook secret is set; polling finds out.")
 
 
 def _calendar(parts: Parts, pipelines: Mapping[str, Pipeline]) -> list[Calendar]:
