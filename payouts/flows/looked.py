@@ -138,10 +138,15 @@ class LookRecorder:
                 {"ids": sorted({look.item.item_id for look in looked})},
             )
         }
+        cancelling = lanes.cancelling(unit, list(present))
         for look in looked:
             now = present[look.item.item_id]
             verdict, status, code = self._says(look, now.state)
-            moves = after_look(verdict, now.state) if verdict is not None else ()
+            moves = (
+                after_look(verdict, now.state, cancelling=look.item.item_id in cancelling)
+                if verdict is not None
+                else ()
+            )
             yield _Found(look, now, verdict, moves, status, code)
             if moves:
                 after = now._replace(state=moves[-1], seq=now.seq + len(moves))

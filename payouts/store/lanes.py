@@ -6,7 +6,7 @@ batches of a turn; rows of `batch` are locked in key order before anything of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.errors import UniqueViolation
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
 
 from payouts.core.sealed import Sealed
 from payouts.store import bulk
+from payouts.store.cancels import COVERED
 from payouts.store.looks import ask_looks
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "DueItem",
     "Payload",
     "ask_looks",
+    "cancelling",
     "close_attempts",
     "count_outcomes",
     "due_batches",
@@ -69,6 +71,27 @@ _HELD_INSIDE = (
     " AND h.released_at IS NULL)"
 )
 """An item of the batch is held by itself."""
+
+_CANCELLED_INSIDE = (
+    "EXISTS (SELECT FROM cancel_request k WHERE k.run_id = b.run_id"
+    " AND k.item_id BETWEEN b.lo AND b.hi AND k.done_at IS NULL)"
+)
+"""Somebody asked that an item of the batch be cancelled."""
+
+_CANCELLED_WHOLE = (
+    "EXISTS (SELECT FROM cancel_request k WHERE k.run_id = b.run_id AND k.item_id IS NULL"
+    " AND k.done_at IS NULL)"
+)
+"""Somebody asked that the whole run be cancelled."""
+
+_APART = f"({_HELD_INSIDE} OR {_CANCELLED_INSIDE})"
+"""An item of the batch stays while the others go: they are worked item by item."""
+
+_FREE = (
+    "NOT EXISTS (SELECT FROM hold h WHERE h.run_id = n.run_id AND h.item_id = n.id"
+    f" AND h.released_at IS NULL) AND NOT {COVERED}"
+)
+"""Neither is the item held by itself, nor is it asked to be cancelled."""
 
 WORKER_LOCKS = 7_024_612
 """First key of the advisory lock of a living worker; the second is its number."""
@@ -210,18 +233,45 @@ def due_batches(
     rows = connection.execute(
         text(
             "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"  # noqa: S608  our own constant
-            " b.base_seq, b.base_clouded, b.split OR " + _HELD_INSIDE + ", b.tries,"
+            " b.base_seq, b.base_clouded, b.split OR " + _APART + ", b.tries,"
             " CASE WHEN NOT b.base_clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
             " - (SELECT max(e.at) FROM batch_event e WHERE e.batch_id = b.id"
             " AND e.before = 'approved')) END::float8 FROM batch b"
             " WHERE b.provider = :provider AND b.funding = :funding AND b.send_at <= payouts_now()"
             " AND NOT EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id"
-            " AND h.item_id IS NULL AND h.released_at IS NULL)"
-            " ORDER BY b.id LIMIT :limit FOR UPDATE OF b SKIP LOCKED"
+            " AND h.item_id IS NULL AND h.released_at IS NULL) AND NOT "
+            + _CANCELLED_WHOLE
+            + " ORDER BY b.id LIMIT :limit FOR UPDATE OF b SKIP LOCKED"
         ),
         {"provider": provider, "funding": funding, "limit": limit},
     )
-    return [DueBatch(*row) for row in rows]
+    return _without_cancelled(connection, [DueBatch(*row) for row in rows])
+
+
+def _without_cancelled(connection: Connection, due: list[DueBatch]) -> list[DueBatch]:
+    """The same batches as their cancel requests are now that they are locked (P14).
+
+    A request is written under the batch lock. One that was committed while we waited for the lock
+    is not in what the locking statement read, so it is read again.
+    """
+    if not due:
+        return []
+    rows = connection.execute(
+        text(
+            "SELECT b.id, "  # noqa: S608  our own constants
+            + _CANCELLED_WHOLE
+            + ", "
+            + _APART
+            + " FROM batch b WHERE b.id = ANY(:ids)"
+        ),
+        {"ids": [batch.batch_id for batch in due]},
+    )
+    now = {batch_id: (whole, apart) for batch_id, whole, apart in rows}
+    return [
+        replace(batch, split=batch.split or now[batch.batch_id][1])
+        for batch in due
+        if not now[batch.batch_id][0]
+    ]
 
 
 def due_items(connection: Connection, batch_ids: Sequence[int]) -> dict[int, list[DueItem]]:
@@ -236,9 +286,9 @@ def due_items(connection: Connection, batch_ids: Sequence[int]) -> dict[int, lis
             " WHERE n.batch_id = ANY(:ids) AND n.state IN ('approved', 'unknown')"
             " AND (n.due_at <= payouts_now() OR "
             + _RETRIED
-            + ") AND NOT EXISTS (SELECT FROM hold h"
-            " WHERE h.run_id = n.run_id AND h.item_id = n.id AND h.released_at IS NULL)"
-            " ORDER BY n.batch_id, n.id"
+            + ") AND "
+            + _FREE
+            + " ORDER BY n.batch_id, n.id"
         ),
         {"ids": list(batch_ids)},
     )
@@ -246,6 +296,15 @@ def due_items(connection: Connection, batch_ids: Sequence[int]) -> dict[int, lis
     for batch_id, *item in rows:
         found.setdefault(batch_id, []).append(DueItem(*item))
     return found
+
+
+def cancelling(connection: Connection, item_ids: Sequence[int]) -> set[int]:
+    """Those of the items that somebody asked to be cancelled."""
+    rows = connection.execute(
+        text("SELECT n.id FROM item_now n WHERE n.id = ANY(:ids) AND " + COVERED),  # noqa: S608  our own constant
+        {"ids": list(item_ids)},
+    )
+    return {int(row[0]) for row in rows}
 
 
 def open_attempts(
@@ -527,15 +586,16 @@ def refresh_due(
     connection.execute(
         text(
             "UPDATE batch b SET"  # noqa: S608  our own constant
-            " send_at = CASE WHEN c.sendable = 0 THEN NULL WHEN NOT b.split AND NOT "
-            + _HELD_INSIDE
+            " send_at = CASE WHEN c.sendable = 0 OR "
+            + _CANCELLED_WHOLE
+            + " THEN NULL WHEN NOT b.split AND NOT "
+            + _APART
             + " THEN"
             " (SELECT e.due_at FROM batch_event e WHERE e.batch_id = b.id AND e.seq = b.base_seq)"
             " ELSE (SELECT min(CASE WHEN "
             + _RETRIED
             + " THEN b.retried_at ELSE n.due_at END) FROM item_now n WHERE n.batch_id = b.id"
-            " AND n.state IN ('approved', 'unknown') AND NOT EXISTS (SELECT FROM hold h"
-            " WHERE h.run_id = b.run_id AND h.item_id = n.id AND h.released_at IS NULL)) END,"
+            " AND n.state IN ('approved', 'unknown') AND " + _FREE + ") END,"
             " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
             " payouts_now() + make_interval(secs => (CAST(:waits AS float8[]))"
             "[least(b.checks + 1, cardinality(:waits))]))"
@@ -586,11 +646,13 @@ def next_due(connection: Connection, provider: str, funding: str) -> float | Non
     """
     value = connection.execute(
         text(
-            "SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM ("
+            "SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM ("  # noqa: S608  our own constant
             " SELECT min(send_at) AS at FROM batch b WHERE provider = :provider"
             " AND funding = :funding AND send_at IS NOT NULL AND NOT EXISTS (SELECT FROM hold h"
             " WHERE h.run_id = b.run_id AND h.item_id IS NULL AND h.released_at IS NULL)"
-            " AND NOT EXISTS (SELECT FROM lane l WHERE l.provider = :provider"
+            " AND NOT "
+            + _CANCELLED_WHOLE
+            + " AND NOT EXISTS (SELECT FROM lane l WHERE l.provider = :provider"
             " AND l.funding = :funding AND l.paused_at IS NOT NULL)"
             " UNION ALL SELECT min(check_at) FROM batch WHERE provider = :provider"
             " AND funding = :funding AND check_at IS NOT NULL"
