@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payouts.cli import frame
+from payouts.cli.attention import incident_values
 from payouts.cli.frame import Exit, Json, Panel, add
 from payouts.cli.items import item_table, item_values, shown_reference
 from payouts.core.errors import UsageError
@@ -65,6 +66,8 @@ def explain(
 
     with frame.project() as parts, parts.database.reading() as unit:
         keys = item_keys(unit, word)
+        if not keys and (said := _word_meaning(word)) is not None:
+            return _explain_word(word, *said, as_json=as_json)
         if not keys:
             raise UsageError(
                 f"nothing is known of '{word}'",
@@ -78,6 +81,31 @@ def explain(
             frame.next_step(f"payouts explain {public_id('itm', keys[-1])}", "the newest")
             return Exit.DONE
         return _explain_items(parts, unit, keys, as_json=as_json)
+
+
+def _word_meaning(word: str) -> tuple[str, str] | None:
+    """What a stored word says that is no code of ours: the reason of a hold, a state, an answer."""
+    from payouts.core.problems import HOLDS  # noqa: PLC0415  bodies import what they need
+    from payouts.flows.explain import STATES, meaning  # noqa: PLC0415  the same
+
+    if word in HOLDS:
+        return f"why a run is held: {HOLDS[word].message}", HOLDS[word].hint
+    if word in set(State):
+        return f"a state: {STATES[State(word)]}", f"`payouts items last --state {word}` lists them."
+    said = meaning(word)
+    if said == word:
+        return None
+    return f"why an item is where it is: {said}", "`payouts explain ITEM` says what comes next."
+
+
+def _explain_word(word: str, means: str, hint: str, *, as_json: bool) -> Exit:
+    if as_json:
+        frame.document("word", {"word": word, "message": means, "hint": hint, "exit_code": 0})
+        return Exit.DONE
+    frame.told(word)
+    frame.told(f"  Means    {means}")
+    frame.told(f"  Do       {hint}")
+    return Exit.DONE
 
 
 def _is_code(word: str) -> bool:
@@ -139,8 +167,9 @@ class _Explained:
     """Everything that is told about one item."""
 
     def __init__(self, parts: Parts, unit: Connection, key: int) -> None:
-        from payouts.flows.explain import present  # noqa: PLC0415  bodies import what they need
-        from payouts.store import queries  # noqa: PLC0415  the same
+        from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
+        from payouts.flows.explain import present  # noqa: PLC0415  the same
+        from payouts.store import incidents, queries  # noqa: PLC0415  the same
 
         row = queries.item(unit, key)
         if row is None:
@@ -155,6 +184,8 @@ class _Explained:
         holds = queries.holds(unit, [row.run_id], open_only=True)
         lanes = queries.lanes(unit, [row.run_id])
         self.sent = _as_sent(parts, unit, row)
+        about = [public_id("itm", key), public_id("bat", row.batch_id)]
+        self.incidents = incidents.open_about(unit, about)
         self.present: Present = present(
             row,
             holds=holds,
@@ -189,6 +220,7 @@ class _Explained:
             shown.append(f"  Replaced  by {public_id('itm', self.replaced_by)}")
         if one.clouded:
             shown.append("  Clouded   an earlier attempt is still unclear")
+        shown += [f"  Incident  {one.code}: {frame.clean(one.detail)}" for one in self.incidents]
         shown += ["Time line (UTC)", *self._moves(), "Money", *self._money()]
         shown.append(f"Now       {self.present.cause}")
         when = f", {moment(self.present.when)}" if self.present.when else ""
@@ -248,6 +280,7 @@ class _Explained:
                 "when": self.present.when,
                 "command": self.present.command,
             },
+            "incidents": [incident_values(one) for one in self.incidents],
             "life": [
                 {
                     "seq": move.seq,

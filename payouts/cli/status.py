@@ -37,7 +37,10 @@ def status(
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many runs to list.")] = _LIST_MAX,
     as_json: Json = False,
 ) -> Exit:
-    """Show the newest runs, or where one RUN stands; exits 5 where RUN waits for somebody."""
+    """Show the newest runs and what needs somebody, or where one RUN stands.
+
+    Exits 5 where RUN waits for somebody.
+    """
     with frame.project() as parts:
         if run is None:
             return _status_all(parts, limit, as_json=as_json)
@@ -45,7 +48,8 @@ def status(
 
 
 def _status_all(parts: Parts, limit: int, *, as_json: bool) -> Exit:
-    from payouts.cli.which import first_step  # noqa: PLC0415  bodies import what they need
+    from payouts.cli import attention  # noqa: PLC0415  bodies import what they need
+    from payouts.cli.which import first_step  # noqa: PLC0415  the same
     from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
     from payouts.store import queries  # noqa: PLC0415  the same
 
@@ -55,13 +59,17 @@ def _status_all(parts: Parts, limit: int, *, as_json: bool) -> Exit:
         counts = queries.counts(unit, keys)
         holds = queries.holds(unit, keys, open_only=True)
         lanes = queries.lanes(unit, keys)
+    needs = attention.look(parts)
     if as_json:
         runs = [_run_values(row, counts, holds, lanes) for row in rows]
-        frame.document("status", {**_where(parts), "runs": runs, "exit_code": 0})
+        body = {**_where(parts), "runs": runs, **needs.values()}
+        frame.document("status", {**body, "exit_code": 0})
         return Exit.DONE
     frame.told(_heading(parts))
     if not rows:
         frame.told("There is no run yet.")
+        for line in needs.lines():
+            frame.told(line)
         frame.next_step(first_step())
         return Exit.DONE
     table = []
@@ -84,6 +92,11 @@ def _status_all(parts: Parts, limit: int, *, as_json: bool) -> Exit:
     headers = ("run", "loaded (UTC)", "file", "lines", "items", "paid", "not paid", "open", "now")
     for line in frame.table(headers, table, right=[3, 4, 5, 6, 7]):
         frame.told(line)
+    for line in needs.lines():
+        frame.told(line)
+    if needs.incidents:
+        frame.next_step(f"payouts explain {needs.incidents[0].code}", "says what to do")
+        return Exit.DONE
     frame.next_step(f"payouts status {public_id('run', rows[0].id)}")
     return Exit.DONE
 

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-__all__ = ["Incident", "close_incident", "open_incidents", "open_subjects", "report_incident"]
+__all__ = [
+    "Incident",
+    "close_incident",
+    "open_about",
+    "open_incidents",
+    "open_subjects",
+    "report_incident",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,18 @@ def open_incidents(connection: Connection, *, limit: int = 100) -> list[Incident
             " WHERE closed_at IS NULL ORDER BY severity, last_at DESC, id LIMIT :limit"
         ),
         {"limit": limit},
+    )
+    return [Incident(*row) for row in rows]
+
+
+def open_about(connection: Connection, subjects: Sequence[str]) -> list[Incident]:
+    """Open incidents about these subjects, the gravest first."""
+    rows = connection.execute(
+        text(
+            "SELECT id, code, severity, subject, detail, times, opened_at, last_at FROM incident"
+            " WHERE closed_at IS NULL AND subject = ANY(:subjects) ORDER BY severity, id"
+        ),
+        {"subjects": list(subjects)},
     )
     return [Incident(*row) for row in rows]
 

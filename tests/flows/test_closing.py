@@ -96,3 +96,16 @@ def test_a_run_whose_ledger_does_not_agree_stays_open_and_raises_an_alarm(desk: 
     with desk.database.reading() as connection:
         (alarm,) = incidents.open_incidents(connection)
     assert (alarm.code, alarm.severity, alarm.times) == (DISAGREES, 1, 1)
+
+
+def test_alarms_are_found_by_what_they_are_about(desk: Desk) -> None:
+    with desk.database.unit() as unit:
+        for subject in ("itm_a", "itm_b", "itm_a"):
+            incidents.report_incident(
+                unit, code="W_REVIEW", severity=2, subject=subject, detail="look"
+            )
+        found = incidents.open_about(unit, ["itm_a", "bat_z"])
+        known = incidents.open_subjects(unit, "W_REVIEW")
+
+    assert [(one.subject, one.times) for one in found] == [("itm_a", 2)]
+    assert known == {"itm_a", "itm_b"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, text
 
-from payouts.store import queries
+from payouts.store import lanes, queries, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,9 +246,28 @@ def test_what_was_sent_counts_batches_and_attempts(database: Database, run_id: i
     with database.reading() as connection:
         (sent,) = queries.sends(connection, run_id)
         batches = queries.batches(connection, run_id)
-        lanes = queries.lanes(connection, [run_id])
+        used = queries.lanes(connection, [run_id])
 
     assert (sent.batches, sent.items, sent.attempts) == (2, 618, 2)
     assert [batch.items for batch in batches] == [500, 118]
     assert batches[0].states["failed"] == 1
-    assert [(lane.provider, lane.paused_at) for lane in lanes] == [("orkestra", None)]
+    assert [(lane.provider, lane.paused_at) for lane in used] == [("orkestra", None)]
+
+
+def test_what_waits_is_listed_whatever_run_it_is_of(database: Database, run_id: int) -> None:
+    with database.unit() as unit:
+        runs.hold(unit, run_id, reason="funds", detail="EUR", actor="policy:test")
+        lanes.pause(unit, "orkestra", "main", "http_401")
+    with database.reading() as connection:
+        holds = queries.open_holds(connection)
+        paused = queries.paused_lanes(connection)
+    with database.unit() as unit:
+        unit.execute(text("UPDATE hold SET released_at = payouts_now(), released_by = 'test'"))
+        unit.execute(text("UPDATE lane SET paused_at = NULL, reason = NULL"))
+        after = queries.open_holds(unit), queries.paused_lanes(unit)
+
+    assert [(hold.run_id, hold.reason) for hold in holds] == [(run_id, "funds")]
+    assert [(lane.provider, lane.funding, lane.reason) for lane in paused] == [
+        ("orkestra", "main", "http_401")
+    ]
+    assert after == ([], [])

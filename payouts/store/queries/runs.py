@@ -20,6 +20,7 @@ __all__ = [
     "CountRow",
     "HoldRow",
     "LaneRow",
+    "PausedRow",
     "RunRow",
     "SendRow",
     "batches",
@@ -27,7 +28,9 @@ __all__ = [
     "ended_runs",
     "holds",
     "lanes",
+    "open_holds",
     "open_runs",
+    "paused_lanes",
     "run",
     "runs",
     "sends",
@@ -166,6 +169,39 @@ def holds(connection: Connection, run_ids: Sequence[int], *, open_only: bool) ->
         {"runs": list(run_ids), "open_only": open_only},
     )
     return [HoldRow(*row) for row in rows]
+
+
+def open_holds(connection: Connection, *, limit: int = 100) -> list[HoldRow]:
+    """Holds that are open, of whatever run, the oldest first."""
+    rows = connection.execute(
+        text(
+            "SELECT id, run_id, item_id, reason, detail, opened_at, opened_by, released_at,"
+            " released_by FROM hold WHERE released_at IS NULL ORDER BY id LIMIT :limit"
+        ),
+        {"limit": limit},
+    )
+    return [HoldRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class PausedRow:
+    """A lane that sends nothing; the funding account `*` stands for all lanes of the provider."""
+
+    provider: str
+    funding: str
+    paused_at: datetime
+    reason: str
+
+
+def paused_lanes(connection: Connection) -> list[PausedRow]:
+    """Lanes that are paused, of whatever run."""
+    rows = connection.execute(
+        text(
+            "SELECT provider, funding, paused_at, coalesce(reason, '') FROM lane"
+            " WHERE paused_at IS NOT NULL ORDER BY 1, 2"
+        )
+    )
+    return [PausedRow(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
