@@ -79,8 +79,13 @@ class RetryPolicy:
 
     def may_resend(self, *, resends: int, age_s: float) -> bool:
         """Whether an unclear item may be sent once more under its key."""
-        life = self.key_life_s * self.pace if self.pace < 1 else self.key_life_s - 2 * _HOUR
-        return self.key_life_s > 0 and resends < self.resends_max and age_s < life
+        return self.key_life_s > 0 and resends < self.resends_max and age_s < self.key_sure_s()
+
+    def key_sure_s(self) -> float:
+        """Seconds after its first use in which the provider is sure to remember a key."""
+        if self.pace < 1:
+            return self.key_life_s * self.pace
+        return max(0.0, self.key_life_s - 2 * _HOUR)
 
     def gives_up_unclear(self, age_s: float) -> bool:
         """Whether an unclear item of this age goes to review."""
