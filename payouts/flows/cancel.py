@@ -34,9 +34,8 @@ __all__ = ["CancelOrder", "Cancelled", "cancel", "work_cancels"]
 
 _CHUNK = 64
 _TRIES_MAX = 5
-_LEASE_S = 30.0
 _TOO_LATE = frozenset({400, 404, 405, 409, 410, 422})
-"""Said by a provider that does not cancel this payment, now or later: A-OKS-8 names 409."""
+"""Said by a provider that does not cancel this payment, now or later: A-OKS-5 names 409."""
 _DENIED = frozenset({401, 403})
 
 
@@ -111,6 +110,7 @@ class CancelOrder:
         connectors: by provider; those that cannot cancel are only waited for.
         policies: by provider; their `check_waits` are the waits between attempts too.
         send_by_s: an attempt's first byte leaves within this many seconds of its commit (P20).
+        lease_s: an attempt that nobody closed so long after it must have ended is taken for lost.
         reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
 
@@ -119,6 +119,7 @@ class CancelOrder:
     policies: Mapping[str, RetryPolicy]
     timeouts: Timeouts
     send_by_s: float = 15.0
+    lease_s: float = 30.0
     stopping: Callable[[], bool] = lambda: False
     reached: Callable[[str], None] = lambda _point: None
 
@@ -162,7 +163,7 @@ def _sweep(order: CancelOrder) -> None:
     """End requests of which all is final; cancel what came back unsent; find lost attempts."""
     with order.database.unit() as unit:
         cancels.claim_alone(unit)
-        lost = cancels.close_lost(unit, after_s=order.timeouts.overall + _LEASE_S)
+        lost = cancels.close_lost(unit, after_s=order.timeouts.overall + order.lease_s)
         jobs.enqueue_lanes(unit, lanes.ask_looks(unit, lost, reason="cancel"))
         requests = cancels.open_requests(unit)
     for request in requests:

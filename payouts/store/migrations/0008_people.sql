@@ -120,12 +120,15 @@ CREATE TRIGGER resolution_kept BEFORE DELETE OR TRUNCATE ON resolution
 -- Raised in the database and in a file beside it; a database that is behind its file was restored.
 ALTER TABLE installation ADD COLUMN generation bigint NOT NULL DEFAULT 0;
 
--- Nothing is sent to `provider` until two different people have confirmed.
+-- Until two different people have confirmed, nothing is sent to `provider`; where it knows our keys,
+-- nothing after `allowed_until`, when it may have forgotten those of payments that we do not know.
 CREATE TABLE restoration (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   provider text NOT NULL,
   generation bigint NOT NULL,      -- of the database as it was found
-  expected bigint,                 -- of the file beside it; null where there was none
+  expected bigint NOT NULL,        -- of the file beside it
+  since timestamptz NOT NULL,      -- the last moment that the backup knows of
+  allowed_until timestamptz,
   noticed_at timestamptz NOT NULL DEFAULT payouts_now(),
   first_actor text,
   first_reason text,
@@ -138,13 +141,19 @@ CREATE TABLE restoration (
   CHECK (second_actor IS NULL OR first_actor IS NOT NULL),
   CONSTRAINT restoration_two_people CHECK (lower(second_actor) <> lower(first_actor))
 );
-CREATE UNIQUE INDEX restoration_open ON restoration (provider) WHERE second_at IS NULL;
+CREATE UNIQUE INDEX restoration_open ON restoration (provider, id) WHERE second_at IS NULL;
+CREATE VIEW restoration_blocks AS
+SELECT * FROM restoration
+ WHERE second_at IS NULL AND (allowed_until IS NULL OR allowed_until <= payouts_now());
 
 CREATE FUNCTION restoration_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.second_at IS NOT NULL
-     OR (NEW.id, NEW.provider, NEW.generation, NEW.expected, NEW.noticed_at)
-        IS DISTINCT FROM (OLD.id, OLD.provider, OLD.generation, OLD.expected, OLD.noticed_at)
+     OR (NEW.id, NEW.provider, NEW.generation, NEW.expected, NEW.since, NEW.allowed_until,
+         NEW.noticed_at)
+        IS DISTINCT FROM
+        (OLD.id, OLD.provider, OLD.generation, OLD.expected, OLD.since, OLD.allowed_until,
+         OLD.noticed_at)
      OR OLD.first_at IS NOT NULL
         AND (NEW.first_actor, NEW.first_reason, NEW.first_at)
             IS DISTINCT FROM (OLD.first_actor, OLD.first_reason, OLD.first_at) THEN
@@ -180,7 +189,7 @@ CREATE TRIGGER lane_begins AFTER INSERT ON batch REFERENCING NEW TABLE AS append
 CREATE FUNCTION lane_stays_paused() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.paused_at IS NOT NULL AND NEW.paused_at IS NULL
-     AND EXISTS (SELECT FROM restoration r WHERE r.provider = NEW.provider AND r.second_at IS NULL)
+     AND EXISTS (SELECT FROM restoration_blocks r WHERE r.provider = NEW.provider)
   THEN
     RAISE EXCEPTION 'the lane %/% waits for two people after a restored backup',
       NEW.provider, NEW.funding USING ERRCODE = 'integrity_constraint_violation';
@@ -218,9 +227,9 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
     END IF;
   END IF;
-  IF EXISTS (SELECT FROM restoration WHERE second_at IS NULL) THEN
+  IF EXISTS (SELECT FROM restoration_blocks) THEN
     SELECT e.item_id INTO wrong FROM appended e JOIN batch b ON b.id = e.batch_id
-      JOIN restoration r ON r.provider = b.provider AND r.second_at IS NULL
+      JOIN restoration_blocks r ON r.provider = b.provider
      WHERE e.after = 'sending' LIMIT 1;
     IF FOUND THEN
       RAISE EXCEPTION 'item % is not sent: two people confirm the restored backup first', wrong
@@ -246,9 +255,9 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
     END IF;
   END IF;
-  IF EXISTS (SELECT FROM restoration WHERE second_at IS NULL) THEN
+  IF EXISTS (SELECT FROM restoration_blocks) THEN
     SELECT b.id INTO wrong FROM appended e JOIN batch b ON b.id = e.batch_id
-      JOIN restoration r ON r.provider = b.provider AND r.second_at IS NULL
+      JOIN restoration_blocks r ON r.provider = b.provider
      WHERE e.after = 'sending' LIMIT 1;
     IF FOUND THEN
       RAISE EXCEPTION 'batch % is not sent: two people confirm the restored backup first', wrong
