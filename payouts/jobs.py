@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLY_INBOX",
     "LANE_QUEUE",
+    "LOOK_COLLECTIONS",
     "WORK_CANCELS",
     "WORK_LANE",
     "enqueue_cancels",
+    "enqueue_collections",
     "enqueue_inbox",
     "enqueue_lanes",
     "open_cancels",
+    "open_collections",
     "open_inbox",
     "open_lanes",
     "overdue_lanes",
@@ -35,6 +38,7 @@ __all__ = [
 WORK_LANE = "payouts.work_lane"
 WORK_CANCELS = "payouts.work_cancels"
 APPLY_INBOX = "payouts.apply_inbox"
+LOOK_COLLECTIONS = "payouts.look_collections"
 LANE_QUEUE = "lanes"
 
 _app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -62,6 +66,17 @@ def enqueue_cancels(unit: Connection, *, at: datetime | None = None) -> None:
     start, and now and then, whether there is one.
     """
     _enqueue_one(unit, WORK_CANCELS, at)
+
+
+def enqueue_collections(unit: Connection) -> None:
+    """A job that looks at the collections that are due, as `enqueue_cancels`."""
+    _enqueue_one(unit, LOOK_COLLECTIONS, None)
+
+
+def open_collections(unit: Connection) -> bool:
+    """Whether a collection is due to be looked at."""
+    due = "SELECT EXISTS (SELECT FROM collection WHERE look_at <= payouts_now())"
+    return bool(unit.execute(text(due)).scalar_one())
 
 
 def enqueue_inbox(unit: Connection) -> None:

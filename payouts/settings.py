@@ -75,6 +75,32 @@ class ConnectorSettings(_Table):
     )
 
 
+class OrchestraSettings(_Table):
+    """The Orchestra account: the vault for account data, and operations on cards."""
+
+    base_url: str = Field("https://api.orchestrasolutions.com", description="live base URL")
+    api_key: SecretStr | None = Field(None, description="a key of the portal")
+
+
+class OrchestrateSettings(_Table):
+    """The Orchestrate account, which collects money by payment links."""
+
+    base_url: str = Field("https://orchestrate.global", description="live base URL")
+    api_key: SecretStr | None = Field(None, description="a key of Developer » API Keys")
+    webhook_header: str = Field(
+        "X-Orchestrate-Signature", description="the header that signs its webhooks (A-ORT-3)"
+    )
+    webhook_secrets: tuple[SecretStr, ...] = Field(
+        (), description="secrets of its webhooks; two while one is exchanged"
+    )
+    mcc: int | None = Field(None, ge=0, le=9999, description="merchant category code")
+    customer_name: str | None = Field(None, description="who pays, if nobody says otherwise")
+    customer_email: str | None = Field(None, description="the e-mail address of who pays")
+    success_url: str | None = Field(None, description="where the browser goes; never evidence")
+    cancel_url: str | None = Field(None, description="where it goes when the visitor leaves")
+    valid_h: float = Field(24, gt=0, le=8760, description="hours until a payment link ends")
+
+
 class RetrySettings(_Table):
     """Times of retries; see `payouts.core.retry`."""
 
@@ -138,6 +164,9 @@ class Settings(BaseSettings):
     funding: str = Field("main", description="the funding account of pipelines that name none")
     install_key: SecretStr | None = Field(None, description="64 hex digits; given in live")
     vault_key: SecretStr | None = Field(None, description="64 hex digits; given in live")
+    vault: Literal["local", "orchestra"] = Field(
+        "local", description="who keeps the keys of account data: this vault key, or also Orchestra"
+    )
     leone: Literal["SLL", "SLE"] | None = Field(
         None, description="which leone Orkestra means; asked once in live"
     )
@@ -152,6 +181,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     orkesta: OrkestaSettings = Field(default_factory=OrkestaSettings)
     orkestra: OrkestraSettings = Field(default_factory=OrkestraSettings)
+    orchestra: OrchestraSettings = Field(default_factory=OrchestraSettings)
+    orchestrate: OrchestrateSettings = Field(default_factory=OrchestrateSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
     web: WebSettings = Field(default_factory=WebSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)

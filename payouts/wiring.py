@@ -17,6 +17,7 @@ from payouts import local
 from payouts.core.currencies import currency
 from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
+from payouts.flows import collect
 from payouts.flows.cancel import CancelOrder
 from payouts.flows.identity import NEWEST, Signer
 from payouts.flows.inbox import InboxOrder
@@ -27,8 +28,10 @@ from payouts.intake.checks import Rules
 from payouts.intake.limits import FileLimits
 from payouts.intake.source import opened as opened_source
 from payouts.plugged import plugged, twins
+from payouts.providers.calls import Calls
 from payouts.providers.client import Timeouts
 from payouts.providers.events import Hearing
+from payouts.providers.orchestrate import Orchestrate
 from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
 from payouts.providers.signatures import BasicUsers, HmacHeader
@@ -60,13 +63,18 @@ _SANDBOX_ACCOUNTS = {
 _SANDBOX_SIGNS = {
     "orkesta": "sandbox-orkesta-webhook-secret",
     "orkestra": "sandbox-orkestra-hook:sandbox-orkestra-hook-secret",
+    "orchestrate": "sandbox-orchestrate-webhook-secret",
 }
 _DATABASE = "payouts"
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything a command works with, built from the settings of one project."""
+    """Everything a command works with, built from the settings of one project.
+
+    Args:
+        orchestrate: collects money by payment links; none without its key.
+    """
 
     project: Project
     database: Database
@@ -74,6 +82,7 @@ class Parts:
     signer: Signer
     connectors: dict[str, Connector]
     database_id: str
+    orchestrate: Orchestrate | None = None
 
     @property
     def settings(self) -> Settings:
@@ -125,15 +134,42 @@ class Parts:
 
     def inbox_order(self, *, stopping: Callable[[], bool] = lambda: False) -> InboxOrder:
         """What `flows.inbox.apply` needs."""
-        pace = self.settings.retry.pace
+        speak = {**self.connectors, "orchestrate": self.orchestrate}
         return InboxOrder(
             database=self.database,
             vault=self.vault,
-            hearings={n: one for n, one in self.connectors.items() if isinstance(one, Hearing)},
+            hearings={name: one for name, one in speak.items() if isinstance(one, Hearing)},
             exponents=lambda code: currency(code).exponent,
-            pace=pace or (_SANDBOX_PACE if self.settings.environment == "sandbox" else 1.0),
+            handlers={"collection": collect.hear},
+            pace=self.pace,
             stopping=stopping,
         )
+
+    def collect_order(self) -> collect.CollectOrder:
+        """What `flows.collect` needs.
+
+        Raises:
+            SettingsError: Orchestrate has no key.
+        """
+        if self.orchestrate is None:
+            raise SettingsError(
+                "Orchestrate has no API key here, so nothing can be collected",
+                hint="Set api_key under [orchestrate], or PAYOUTS_ORCHESTRATE__API_KEY.",
+            )
+        timeouts = self.timeouts()
+        return collect.CollectOrder(
+            database=self.database,
+            connector=self.orchestrate,
+            send=Calls(self.orchestrate.base_url, self.orchestrate.headers, timeouts),
+            pace=self.pace,
+            lease_s=timeouts.overall + 45.0,
+        )
+
+    @property
+    def pace(self) -> float:
+        """The factor on our waits."""
+        sandbox = self.settings.environment == "sandbox"
+        return self.settings.retry.pace or (_SANDBOX_PACE if sandbox else 1.0)
 
     def verifiers(self) -> dict[str, Verifier]:
         """By provider, who knows its signatures; only those that have a secret.
@@ -146,6 +182,7 @@ class Parts:
         given = {
             "orkesta": _revealed(settings.orkesta.webhook_secrets),
             "orkestra": _revealed(settings.orkestra.webhook_users),
+            "orchestrate": _revealed(settings.orchestrate.webhook_secrets),
         }
         if sandbox:
             given = {name: [*given[name], _SANDBOX_SIGNS[name]] for name in given}
@@ -157,6 +194,7 @@ class Parts:
         made: dict[str, Verifier] = {
             "orkesta": HmacHeader("X-Signature-256", given["orkesta"]),
             "orkestra": BasicUsers(given["orkestra"]),
+            "orchestrate": HmacHeader(settings.orchestrate.webhook_header, given["orchestrate"]),
         }
         return {name: one for name, one in made.items() if given[name]}
 
@@ -284,6 +322,7 @@ def opened(
             Signer(install_key, version),
             _connectors(settings, base_urls) | plugged(project, base_urls),
             database_id,
+            _orchestrate(settings, base_urls),
         )
 
 
@@ -494,3 +533,14 @@ def _connectors(settings: Settings, sandbox: str | None) -> dict[str, Connector]
             key_life_s=orkestra.key_life_h * 3600,
         )
     return made
+
+
+def _orchestrate(settings: Settings, sandbox: str | None) -> Orchestrate | None:
+    """The platform that collects, if it has a key; in the sandbox always, at its address."""
+    if settings.environment == "sandbox":
+        base = sandbox or "http://127.0.0.1:9"
+        return Orchestrate(f"{base}/orchestrate", api_key="sandbox-orchestrate")
+    key = settings.orchestrate.api_key
+    if key is None:
+        return None
+    return Orchestrate(settings.orchestrate.base_url, api_key=key.get_secret_value())

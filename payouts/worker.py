@@ -16,6 +16,7 @@ from payouts import jobs
 from payouts.flows import inbox
 from payouts.flows.cancel import work_cancels
 from payouts.flows.closing import close_ended
+from payouts.flows.collect import look_due
 from payouts.flows.lane import work_lane
 from payouts.store.engine import passing
 
@@ -79,6 +80,7 @@ async def work(
         await work_cancels(parts.cancel_order(stopping=leaving))
 
     _apply_webhooks(app, parts, said, leaving)
+    _look_at_collections(app, parts, leaving)
 
     async with app.open_async():
         await _forget_stalled(app)
@@ -135,11 +137,25 @@ def _apply_webhooks(
             said(alarm)
 
 
+def _look_at_collections(
+    app: procrastinate.App, parts: Parts, stopping: Callable[[], bool]
+) -> None:
+    """Register the task that looks at the collections that are due."""
+
+    @app.task(name=jobs.LOOK_COLLECTIONS, queue=jobs.LANE_QUEUE)
+    async def look_collections() -> None:
+        if parts.orchestrate is not None:
+            order = parts.collect_order()
+            await asyncio.to_thread(look_due, order, actor="worker:orchestrate", stopping=stopping)
+
+
 def _wake(unit: Connection, lanes: Sequence[tuple[str, str]]) -> None:
-    """Enqueue these lanes, the cancel requests that are open, and the webhooks that are due."""
+    """Enqueue these lanes, open cancel requests, and the webhooks and collections that are due."""
     jobs.enqueue_lanes(unit, lanes)
     if jobs.open_cancels(unit):
         jobs.enqueue_cancels(unit)
+    if jobs.open_collections(unit):
+        jobs.enqueue_collections(unit)
     if jobs.open_inbox(unit):
         jobs.enqueue_inbox(unit)
 

@@ -34,7 +34,14 @@ __all__ = [
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _WIDTH = 10
-PREFIXES = {"run": "run", "itm": "item", "bat": "batch", "rfd": "refund", "att": "attempt"}
+PREFIXES = {
+    "run": "run",
+    "itm": "item",
+    "bat": "batch",
+    "rfd": "refund",
+    "att": "attempt",
+    "col": "collection",
+}
 
 IDENTITY_BYTES = 20
 """Bytes of the digest that the wire reference shows 155 bits of."""

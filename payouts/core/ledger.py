@@ -38,6 +38,10 @@ class TransferKind(StrEnum):
 
     OPENING = "opening"
     FUND = "fund"
+    PAID_IN = "paid_in"
+    """A customer paid a platform that collects for us: external → collected."""
+    COLLECT = "collect"
+    """The platform has it for us: collected → funding."""
 
 
 def account_name(kind: str, owner: str, currency: str) -> str:

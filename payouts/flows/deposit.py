@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from payouts.flows.review import Review
     from payouts.store.engine import Database
 
-__all__ = ["Deposit", "deposit"]
+__all__ = ["Deposit", "deposit", "go_on", "lock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +58,32 @@ def deposit(
         reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
     with database.unit() as unit:
-        _lock(unit, account)
+        lock(unit, account)
         words = f"{reason} ({actor})"
         transfer = fund(unit, account, currency, amount_minor, reason=words, kind=TransferKind.FUND)
         (row,) = [
             row for row in queries.balances(unit, f"funding:{account}") if row.currency == currency
         ]
         reached("booked")
-        decided: list[tuple[int, Review]] = []
-        lacking: set[str] = set()
-        for run_id, currencies in _waiting(unit, account):
-            if lacking & currencies:
-                continue
-            made = review.go_on_within(unit, run_id, actor=actor)
-            lacking |= set(made.short)
-            decided.append((run_id, made))
+        decided = go_on(unit, account, actor=actor)
         reached("before_commit")
     return Deposit(transfer, row.balance_minor, decided)
 
 
-def _lock(unit: Connection, account: str) -> None:
+def go_on(unit: Connection, account: str, *, actor: str) -> list[tuple[int, Review]]:
+    """Let the runs that wait for money on a locked account go on, in the unit that booked it."""
+    decided: list[tuple[int, Review]] = []
+    lacking: set[str] = set()
+    for run_id, currencies in _waiting(unit, account):
+        if lacking & currencies:
+            continue
+        made = review.go_on_within(unit, run_id, actor=actor)
+        lacking |= set(made.short)
+        decided.append((run_id, made))
+    return decided
+
+
+def lock(unit: Connection, account: str) -> None:
     """Lock the account in all its currencies, in the order in which decisions about runs do.
 
     A load that finds too little money has its hold committed before this goes on, so it is seen.

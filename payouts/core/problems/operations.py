@@ -101,6 +101,17 @@ _WORDS = (
         "Restore the folder `.payouts/files` from a backup; all else is in the database.",
     ),
     _command(
+        "E_COLLECTION_UNKNOWN",
+        "there is no such collection in this database",
+        "`payouts collect --list` lists them.",
+    ),
+    _command(
+        "E_COLLECT_CURRENCY",
+        "Orchestrate collects US dollars, euros, pounds and Canadian dollars only",
+        "Book other money with `payouts fund` when it has come.",
+        source="PROVIDERS §2.3",
+    ),
+    _command(
         "E_LOG_NONE",
         "no embedded server has run in this project, so there is no log of it",
         "A server of your own writes its log itself.",
@@ -303,6 +314,28 @@ _INCIDENTS: tuple[ProblemKind, ...] = (
         2,
         "nothing more is sent to the platform from this account until a person resumes it",
         "End the cause that the incident names, then `payouts resume`.",
+    ),
+    _incident(
+        "E_COLLECTION_DIFFERS",
+        2,
+        "somebody paid another amount or currency by a link than was asked for; nothing is booked",
+        "Compare it with the platform's own screen, then book what came with `payouts fund`.",
+        source="RELIABILITY P16",
+    ),
+    _incident(
+        "E_COLLECTION_TWICE",
+        2,
+        "the platform has two payments for one link that was asked for once",
+        "Only one of them is followed: see on the platform's screen that the other is not paid.",
+        source="PROVIDERS §2",
+    ),
+    _incident(
+        "E_VAULT_AWAY",
+        2,
+        "the vault that keeps the keys of account data cannot be reached, so nothing can be sent",
+        "The items stay approved. When Orchestra answers again (`payouts doctor` shows it), "
+        "`payouts resume` or `payouts retry RUN` goes on.",
+        source="RELIABILITY P24",
     ),
     _incident(
         "W_LATE_REPLY",
