@@ -10,6 +10,7 @@ import polars as pl
 
 __all__ = ["json_object", "json_text", "major_units", "payee_note"]
 
+_ESCAPED = r'["\\\x00-\x1F]'  # RFC 8259 §7
 NOTE_MAX = 140
 """Characters of a payment's description: `Ustrd` of ISO 20022, the shortest of our rails."""
 
@@ -22,19 +23,48 @@ def payee_note() -> pl.Expr:
 
 def json_text(value: pl.Expr) -> pl.Expr:
     """The JSON string of a text column, quoted and escaped; null stays null."""
-    wrapped = pl.struct(value.alias("v")).struct.json_encode()
-    return pl.when(value.is_not_null()).then(wrapped.str.slice(5).str.head(-1))
+    return value.cast(pl.String).map_batches(_text, return_dtype=pl.String, is_elementwise=True)
+
+
+def _text(values: pl.Series) -> pl.Series:
+    """Quote what needs no escape, which is nearly everything, and have the rest encoded."""
+    frame = values.alias("v").to_frame()
+    if values.str.contains(_ESCAPED).any():
+        wrapped = pl.struct("v").struct.json_encode().str.slice(5).str.head(-1)
+        text: pl.Expr = pl.when(pl.col("v").is_not_null()).then(wrapped)
+    else:
+        text = pl.concat_str(pl.lit('"'), "v", pl.lit('"'))
+    return frame.select(text).to_series()
 
 
 def json_object(members: dict[str, pl.Expr]) -> pl.Expr:
     """An object of already encoded members, in order; members whose value is null are left out."""
-    parts = [
-        pl.when(value.is_not_null())
-        .then(pl.concat_str(pl.lit(f',"{name}":'), value))
-        .otherwise(pl.lit(""))
-        for name, value in members.items()
-    ]
-    return pl.concat_str(pl.lit("{"), pl.concat_str(parts).str.slice(1), pl.lit("}"))
+    packed = pl.struct(value.alias(name) for name, value in members.items())
+    return packed.map_batches(_object, return_dtype=pl.String, is_elementwise=True)
+
+
+def _object(values: pl.Series) -> pl.Series:
+    """Join the members at once; only those that are missing in some rows are asked row by row."""
+    frame = values.struct.unnest()
+    parts: list[pl.Expr] = []
+    for name in frame.columns:
+        nulls = frame[name].null_count()
+        if nulls == frame.height:
+            continue
+        member = [pl.lit(f',"{name}":'), pl.col(name)]
+        if nulls:
+            told = pl.when(pl.col(name).is_not_null()).then(pl.concat_str(member))
+            member = [told.otherwise(pl.lit(""))]
+        parts += member
+    first = frame.columns[0]
+    if not parts:
+        whole = pl.lit("{}")
+    elif not frame[first].null_count():
+        whole = pl.concat_str([pl.lit(f'{{"{first}":'), *parts[1:], pl.lit("}")])
+    else:
+        inner = pl.concat_str(parts).str.slice(1)
+        whole = pl.concat_str(pl.lit("{"), inner, pl.lit("}"))
+    return frame.with_columns(whole.alias("object")).get_column("object")
 
 
 def major_units(minor: pl.Expr, exponent: pl.Expr) -> pl.Expr:

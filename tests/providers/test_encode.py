@@ -53,6 +53,27 @@ def test_members_keep_their_order_and_missing_ones_are_left_out() -> None:
     ]
 
 
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=6))
+def test_an_object_has_just_the_members_that_are_there(rows: list[tuple[str | None, ...]]) -> None:
+    """Columns that are full, empty or mixed are joined in three ways, to the same text."""
+    frame = pl.DataFrame(rows, schema=dict.fromkeys("abc", pl.String), orient="row")
+
+    made = frame.select(json_object({name: json_text(pl.col(name)) for name in "abc"}))
+
+    expected = [
+        json.dumps(
+            {name: text for name, text in zip("abc", row, strict=True) if text is not None},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        for row in rows
+    ]
+    assert [json.loads(text) for text in made.to_series()] == [json.loads(e) for e in expected]
+    assert [list(json.loads(text)) for text in made.to_series()] == [
+        list(json.loads(text)) for text in expected
+    ]
+
+
 @given(st.lists(st.tuples(MINOR, st.integers(0, 8)), min_size=1))
 def test_major_units_are_the_minor_ones_with_a_point_between(
     pairs: list[tuple[int, int]],
