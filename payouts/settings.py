@@ -159,8 +159,15 @@ class Settings(BaseSettings):
         env_prefix="PAYOUTS_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    environment: Literal["sandbox", "live"] = "sandbox"
-    payer: str = Field("default", min_length=1, max_length=64)
+    environment: Literal["sandbox", "live"] = Field(
+        "sandbox", description="imitated platforms, or live: real money, by your keys"
+    )
+    payer: str = Field(
+        "default",
+        min_length=1,
+        max_length=64,
+        description="whose payments these are; part of every line's identity, never change it",
+    )
     funding: str = Field("main", description="the funding account of pipelines that name none")
     install_key: SecretStr | None = Field(None, description="64 hex digits; given in live")
     vault_key: SecretStr | None = Field(None, description="64 hex digits; given in live")
@@ -189,7 +196,9 @@ class Settings(BaseSettings):
     connectors: dict[str, ConnectorSettings] = Field(
         default_factory=dict, description="platforms of your own, a Python file each"
     )
-    pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
+    pipelines: dict[str, PipelineSettings] = Field(
+        default_factory=dict, description="pipelines written as tables, see `payouts.Pipeline`"
+    )
 
     @classmethod
     def settings_customise_sources(
