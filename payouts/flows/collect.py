@@ -188,10 +188,10 @@ def _answered(
             code = exchange.failure or f"http_{exchange.status}"
             store.append(unit, was, CollectionState.UNCLEAR, actor=actor, code=code)
             store.look_later(unit, collection, order.wait_s(0))
+        if payment is not None and not was.final:
+            store.look_later(unit, collection, order.wait_s(0))
         order.reached("before_record")
         made = _locked(unit, collection)
-        if payment is not None and not made.final:
-            store.look_later(unit, collection, order.wait_s(0))
     order.reached("recorded")
     return made, again
 
