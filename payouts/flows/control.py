@@ -90,7 +90,7 @@ def resume(
     """Let a paused lane, or all lanes of a provider, send again.
 
     Raises:
-        UsageError: E_RESTORED where the provider waits for two people after a restored backup.
+        UsageError: E_RESTORED_WAITS where the provider waits for two people after a restored backup.
     """
     from payouts.flows import restore  # noqa: PLC0415  which needs this module's neighbours
 
@@ -101,7 +101,7 @@ def resume(
                 " that this database does not know",
                 hint=f"Two people confirm that the gap is reconciled: `payouts resume {provider}"
                 " --confirm-restored --reason …`.",
-                code="E_RESTORED",
+                code="E_RESTORED_WAITS",
             )
         accounts = control.resume(unit, provider, funding or EVERY)
         lanes = [(provider, account) for account in accounts if account != EVERY]
