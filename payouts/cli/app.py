@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     *("run", "work", "serve"),
     *("status", "items", "explain", "report"),
     *("approve", "reissue", "ledger"),
+    *("control", "resolve", "accounts"),
     *("setup", "operate"),
 )
 """Modules of `payouts.cli` that bring commands; a new one is added here."""
@@ -27,7 +28,7 @@ MODULES: tuple[str, ...] = (
 ORDER = (
     *("init", "template"),
     *("plan", "run", "serve", "worker"),
-    *("status", "items", "explain"),
+    *("status", "items", "explain", "incidents"),
     *("approve", "hold", "release", "cancel", "pause", "resume", "retry", "reissue", "resolve"),
     *("fund", "refund", "reconcile", "report", "ledger", "verify", "collect", "accounts"),
     *("coverage", "doctor", "config", "sandbox", "db", "key"),

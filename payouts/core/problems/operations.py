@@ -86,6 +86,51 @@ _WORDS = (
         source="RELIABILITY P1",
     ),
     _command(
+        "E_CANCEL_LATE",
+        "everything that was to be cancelled is final already",
+        "What is paid comes back by a refund or a recall only; what is not paid needs no cancel.",
+        source="RELIABILITY P14",
+    ),
+    _command(
+        "E_RESOLVE",
+        "the item is in no state that people decide, or it is too early: something is awaited",
+        "`payouts explain ITEM` says what is awaited, and until when.",
+        source="RELIABILITY P20",
+    ),
+    _command(
+        "E_RESOLVE_OTHER",
+        "somebody proposed another decision about the same items",
+        "Agree with each other; `payouts resolve ITEM --withdraw` takes the proposal back.",
+    ),
+    _command(
+        "E_TWO_PEOPLE",
+        "this takes two different people, and the same one spoke twice",
+        "The second person runs the same command, with --actor NAME where a user is shared.",
+    ),
+    _command(
+        "E_EVIDENCE",
+        "a decision about money names no evidence",
+        "Say what you saw: the statement and its dates, or the platform's written answer.",
+        source="RELIABILITY P5",
+    ),
+    _command(
+        "E_INCIDENT_UNKNOWN",
+        "no open incident has this number",
+        "`payouts incidents` lists those that are open.",
+    ),
+    _command(
+        "E_RESTORED_WAITS",
+        "nothing is sent to the platform since a restored backup was found",
+        "Two people compare the platform's own list of payments with this database, then "
+        "`payouts resume PROVIDER --confirm-restored --reason …`.",
+        source="RELIABILITY P22",
+    ),
+    _command(
+        "E_RESTORED_NOT",
+        "the platform does not wait after a restored backup",
+        "`payouts resume PROVIDER --reason …` ends a pause of another kind.",
+    ),
+    _command(
         "E_REISSUE_FILE",
         "the list of items to pay again cannot be read as one",
         "It is a CSV in UTF-8 with a column `item` and any columns that are given anew.",
@@ -119,6 +164,13 @@ _WORDS = (
 )
 
 _SETTINGS = (
+    _command(
+        "E_FIRST_START",
+        "this folder has not been used with this database, which may be an older copy",
+        "If it is the current one, answer yes, or set PAYOUTS_FIRST_START=yes once; a restored "
+        "backup needs the folder `.payouts` that was used with it last.",
+        source="RELIABILITY P22",
+    ),
     _command(
         "E_SETTINGS",
         "a setting is missing, has a wrong value or contradicts another",
@@ -310,6 +362,21 @@ _INCIDENTS: tuple[ProblemKind, ...] = (
         "Nothing is lost or sent twice: report it with the platform's name.",
     ),
     _incident(
+        "E_RESTORED",
+        1,
+        "the database is an older copy: payments may have been made that it does not know",
+        "Compare the platforms' own lists of payments with this database; two people confirm with "
+        "`payouts resume PROVIDER --confirm-restored --reason …`.",
+        source="RELIABILITY P22",
+    ),
+    _incident(
+        "E_CANCEL_DENIED",
+        2,
+        "the platform does not let our credentials cancel payments",
+        "Give a key with the scope to write; the cancel requests stay open and are tried again.",
+        source="A-OKS-4",
+    ),
+    _incident(
         "E_LANE_PAUSED",
         2,
         "nothing more is sent to the platform from this account until a person resumes it",
@@ -435,6 +502,11 @@ class HoldKind:
 HOLDS: Final = {
     kind.reason: kind
     for kind in (
+        HoldKind(
+            "person",
+            "somebody asked that nothing more of it be sent",
+            "`payouts release RUN --reason …`, or the item's id, lets it go on.",
+        ),
         HoldKind(
             "rejects",
             "more of the file's lines are bad than the limit allows, so that the file itself "
