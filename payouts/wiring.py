@@ -17,7 +17,7 @@ from payouts import local
 from payouts.core.currencies import currency
 from payouts.core.errors import SettingsError
 from payouts.core.retry import RetryPolicy
-from payouts.flows import collect
+from payouts.flows import collect, restore
 from payouts.flows.cancel import CancelOrder
 from payouts.flows.identity import NEWEST, Signer
 from payouts.flows.inbox import InboxOrder
@@ -74,6 +74,7 @@ class Parts:
 
     Args:
         orchestrate: collects money by payment links; none without its key.
+        keeper: raises the generation of the database and the file beside it (P22).
     """
 
     project: Project
@@ -83,6 +84,7 @@ class Parts:
     connectors: dict[str, Connector]
     database_id: str
     orchestrate: Orchestrate | None = None
+    keeper: restore.Keeper | None = None
 
     @property
     def settings(self) -> Settings:
@@ -288,14 +290,23 @@ def opened(
     *,
     progress: Callable[[str], None] = lambda _sentence: None,
     platforms: bool = True,
+    warned: Callable[[str], None] = lambda _sentence: None,
+    first_start: Callable[[str], bool] = lambda _question: False,
 ) -> Iterator[Parts]:
     """Start what the project needs, migrate an embedded database, and give the parts.
 
+    A database that is older than the file beside it was restored from a backup: what follows from
+    that is done here, before anything can be sent (P22).
+
     Args:
         platforms: start the sandbox too (in the sandbox environment).
+        warned: receives what a person has to read.
+        first_start: in live, asks a person whether a database that this folder does not know is
+            the current one.
 
     Raises:
-        SettingsError: keys that do not belong to this database, or a database to be migrated.
+        SettingsError: keys that do not belong to this database, a database to be migrated, or one
+            that nobody knows here.
     """
     settings = project.settings
     with ExitStack() as stack:
@@ -315,7 +326,7 @@ def opened(
                     progress=progress,
                 )
             )
-        yield Parts(
+        parts = Parts(
             project,
             database,
             Vault(vault_key),
@@ -323,6 +334,24 @@ def opened(
             _connectors(settings, base_urls) | plugged(project, base_urls),
             database_id,
             _orchestrate(settings, base_urls),
+            restore.Keeper(database, project.state / "generation", database_id),
+        )
+        _start_generation(parts, warned, first_start)
+        yield parts
+
+
+def _start_generation(
+    parts: Parts, warned: Callable[[str], None], first_start: Callable[[str], bool]
+) -> None:
+    if parts.keeper is not None:
+        restore.start(
+            parts.keeper,
+            {
+                name: restore.Keyed(one.capabilities.idempotent, parts.policy(name))
+                for name, one in parts.connectors.items()
+            },
+            asks=first_start if parts.settings.environment == "live" else None,
+            say=warned,
         )
 
 

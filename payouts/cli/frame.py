@@ -345,8 +345,21 @@ def project(*, platforms: bool = False) -> Iterator[Parts]:
         say(f"No payouts.toml here or above: {found.root} is the project folder.")
     with ExitStack() as stack:
         with _starting() as progress:
-            parts = stack.enter_context(opened(found, progress=progress, platforms=platforms))
+            parts = stack.enter_context(
+                opened(
+                    found,
+                    progress=progress,
+                    platforms=platforms,
+                    warned=lambda sentence: say(f"! {sentence}"),
+                    first_start=_first_start,
+                )
+            )
         yield parts
+
+
+def _first_start(question: str) -> bool:
+    """Whether a database that this folder does not know is the current one, says a person."""
+    return confirmed(question, yes=os.environ.get("PAYOUTS_FIRST_START") == "yes")
 
 
 @contextmanager

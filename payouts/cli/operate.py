@@ -433,6 +433,7 @@ def db_reset(
         shutil.rmtree(doomed, ignore_errors=True)
         (project.state / name).rename(doomed)  # at once: nobody finds half of it
         shutil.rmtree(doomed)
+    (project.state / "generation").unlink(missing_ok=True)
     frame.told(f"Forgot {', '.join(gone) or 'nothing: there was nothing'}.")
     frame.next_step("payouts doctor", "makes what is missing and looks at it")
     return Exit.DONE
