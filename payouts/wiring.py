@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from payouts.providers.signatures import Verifier
     from payouts.settings import Project, Settings
 
-__all__ = ["Parts", "create_database", "opened", "upgrade_database"]
+__all__ = ["LANDINGS", "Parts", "create_database", "opened", "upgrade_database"]
 
 _SANDBOX_PACE = 0.01
 _SANDBOX_DEADLINE_S = 20.0
@@ -66,6 +66,8 @@ _SANDBOX_SIGNS = {
     "orchestrate": "sandbox-orchestrate-webhook-secret",
 }
 _DATABASE = "payouts"
+LANDINGS = ("success", "cancel")
+"""Static pages of `payouts/data/landing`, served as `/paid/<word>`; they say that they prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,15 @@ class Parts:
             pace=self.pace,
             lease_s=timeouts.overall + 45.0,
         )
+
+    def landing_urls(self) -> tuple[str | None, str | None]:
+        """Where the browser of who paid, or left, is sent; none: the platform's own page.
+
+        Said in the settings, or else the pages of `payouts serve` under its public name.
+        """
+        given, hosts = self.settings.orchestrate, self.settings.web.hosts
+        own = [f"https://{hosts[0]}/paid/{word}" if hosts else None for word in LANDINGS]
+        return given.success_url or own[0], given.cancel_url or own[1]
 
     @property
     def pace(self) -> float:

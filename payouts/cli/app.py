@@ -19,7 +19,7 @@ __all__ = ["MODULES", "ORDER", "build"]
 MODULES: tuple[str, ...] = (
     *("run", "work", "serve"),
     *("status", "items", "explain", "report"),
-    *("approve", "reissue", "ledger"),
+    *("approve", "reissue", "ledger", "collect"),
     *("control", "resolve", "accounts"),
     *("setup", "operate"),
 )

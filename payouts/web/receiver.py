@@ -6,6 +6,7 @@ POST /webhooks/<provider>   2xx after the durable commit, also for a replay (whi
                             400 verified, but no strict JSON             413, 408 too large, too slow
                             503 the database cannot take it: the platform sends it again
 GET  /healthz               200, or 503 while the database is away
+GET  /paid/<word>           where a payment page sends the browser back (see `landing`)
 ```
 
 Nothing is applied here. What is answered never says why, and never repeats what was sent.
@@ -28,6 +29,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from payouts.flows import inbox
 from payouts.web import bodies
+from payouts.web.landing import ROUTE, add_landings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -45,6 +47,7 @@ __all__ = ["OPEN_ROUTES", "Door", "make_app"]
 OPEN_ROUTES: Final = {
     "/webhooks/{provider}": "the platform signs its requests",
     "/healthz": "says only whether the receiver works",
+    ROUTE: "static pages that say that they prove nothing",
 }
 """Routes without a login, and why that is right; a test walks all routes and knows no other."""
 
@@ -156,6 +159,7 @@ def make_app(
 
     app.add_route("/webhooks/{provider}", webhook, methods=["POST"])
     app.add_route("/healthz", healthz, methods=["GET"], include_in_schema=False)
+    add_landings(app.router)
     app.add_exception_handler(HTTPException, _told)
     app.add_middleware(_KnownHosts, hosts=frozenset(name.lower() for name in hosts))
     return app
