@@ -85,8 +85,8 @@ class Parts:
     signer: Signer
     connectors: dict[str, Connector]
     database_id: str
+    keeper: restore.Keeper
     orchestrate: Orchestrate | None = None
-    keeper: restore.Keeper | None = None
 
     @property
     def settings(self) -> Settings:
@@ -344,8 +344,8 @@ def opened(
             Signer(install_key, version),
             _connectors(settings, base_urls) | plugged(project, base_urls),
             database_id,
-            _orchestrate(settings, base_urls),
             restore.Keeper(database, project.state / "generation", database_id),
+            _orchestrate(settings, base_urls),
         )
         _start_generation(parts, warned, first_start)
         yield parts
@@ -354,16 +354,15 @@ def opened(
 def _start_generation(
     parts: Parts, warned: Callable[[str], None], first_start: Callable[[str], bool]
 ) -> None:
-    if parts.keeper is not None:
-        restore.start(
-            parts.keeper,
-            {
-                name: restore.Keyed(one.capabilities.idempotent, parts.policy(name))
-                for name, one in parts.connectors.items()
-            },
-            asks=first_start if parts.settings.environment == "live" else None,
-            say=warned,
-        )
+    restore.start(
+        parts.keeper,
+        {
+            name: restore.Keyed(one.capabilities.idempotent, parts.policy(name))
+            for name, one in parts.connectors.items()
+        },
+        asks=first_start if parts.settings.environment == "live" else None,
+        say=warned,
+    )
 
 
 def _database(project: Project, stack: ExitStack, progress: Callable[[str], None]) -> Database:

@@ -69,8 +69,7 @@ async def work(
     )
     async def lane(provider: str, funding: str) -> None:
         try:
-            if parts.keeper is not None:
-                await asyncio.to_thread(parts.keeper.before_sending)
+            await asyncio.to_thread(parts.keeper.before_sending)
             for alarm in await work_lane(parts.lane_order(provider, funding, stopping=leaving)):
                 said(alarm)
         except Exception as error:
@@ -109,8 +108,7 @@ async def work(
                         nudged = time.monotonic()
                         with parts.database.unit() as unit:
                             _wake(unit, jobs.overdue_lanes(unit, late_s=_LATE_S))
-                        if parts.keeper is not None:
-                            await asyncio.to_thread(parts.keeper.while_sending)
+                        await asyncio.to_thread(parts.keeper.while_sending)
                         # The sums of a large run take seconds, and the lanes share this loop.
                         await asyncio.to_thread(close_ended, parts.database)
                 await asyncio.wait({running}, timeout=poll_s)
