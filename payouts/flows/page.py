@@ -18,6 +18,7 @@ from payouts.core.currencies import currency
 from payouts.core.ids import public_id
 from payouts.core.items import FINAL, State
 from payouts.core.money import format_minor
+from payouts.core.problems import HOLDS
 from payouts.flows.explain import STATES, code_word, meaning
 from payouts.flows.proof import KINDS, OUTCOMES, Sum
 
@@ -110,7 +111,7 @@ def _template() -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"money": _money, "count": _count, "when": _when, "share": _share}
-    environment.filters |= {"meaning": meaning, "cap": _cap, "moment": _moment}
+    environment.filters |= {"meaning": meaning, "cap": _cap, "moment": _moment, "held": _held}
     text = files("payouts").joinpath("data", "templates", "report.html").read_text("utf-8")
     return environment.from_string(text)
 
@@ -123,6 +124,11 @@ def _money(minor: int, code: str) -> str:
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def _held(reason: str) -> str:
+    """Why a run is held; nothing for a reason that a person gave."""
+    return HOLDS[reason].message if reason in HOLDS else ""
 
 
 def _cap(words: str) -> str:

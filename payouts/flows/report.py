@@ -246,7 +246,7 @@ def _told(remarks: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_code(told: pl.DataFrame, remarks: pl.DataFrame) -> list[RejectedBy]:
-    """Lines by code, the most frequent first."""
+    """Lines by code: those that are not paid first, then the most frequent."""
     counted = (
         told.join(remarks.select("line", "outcome"), on="line", how="left", maintain_order="left")
         .sort("line", maintain_order=True)
@@ -256,7 +256,7 @@ def _by_code(told: pl.DataFrame, remarks: pl.DataFrame) -> list[RejectedBy]:
             pl.col("line").unique(maintain_order=True).head(_FIRST_LINES).alias("first"),
             pl.first("value", "allowed"),
         )
-        .sort("lines", "code", descending=[True, False])
+        .sort(pl.col("outcome") == "accepted", "lines", "code", descending=[False, True, False])
     )
     return [
         RejectedBy(outcome, code, lines, tuple(first), *_words(code, value, allowed))
