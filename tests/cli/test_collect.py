@@ -1,0 +1,109 @@
+"""`payouts collect`, typed: a link, the wait for it, the list, and the run that goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.cli.conftest import ended, many
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Terminal
+
+pytestmark = pytest.mark.journey
+
+
+def pressed(link: str, outcome: str = "pay") -> None:
+    httpx.post(link, data={"outcome": outcome}, trust_env=False)
+
+
+def link_said(process: subprocess.Popen[str]) -> str:
+    """Read what a command says until the link stands there."""
+    assert process.stderr is not None
+    end = time.monotonic() + 30
+    for line in process.stderr:
+        if line.startswith("Pay at"):
+            return line.split()[-1]
+        assert time.monotonic() < end
+    raise AssertionError("no link was printed")
+
+
+def test_a_run_that_lacks_money_is_funded_by_a_link(make_terminal: Callable[..., Terminal]) -> None:
+    terminal = make_terminal(more="opening = 0\n")
+    terminal.write(many(3))  # 10.00, 11.01 and 12.02
+    assert terminal.run("run", "payees.csv").code == 5
+    waiting = terminal.start("collect", "--for", "last", "--json")
+
+    pressed(link_said(waiting))
+    done = ended(waiting)
+
+    assert done.code == 0, done.err
+    assert (done.document["state"], done.document["minor"]) == ("paid", 33_03)
+    assert done.document["for"] == "run_0000000001"
+    assert [one["approved_batches"] for one in done.document["runs"]] == [1]
+    again = terminal.run("collect", "--list", "--json").document
+    assert [(one["collection"], one["state"]) for one in again["collections"]] == [
+        ("col_0000000001", "paid")
+    ]
+    assert terminal.run("ledger", "funding", "--json").document["accounts"][0]["minor"] == 0
+    assert terminal.run("run", "payees.csv").code == 0
+    assert sorted(terminal.effects().values()) == [1, 1, 1]
+
+
+def test_a_link_is_printed_and_a_list_looks_at_it_later(terminal: Terminal) -> None:
+    asked = terminal.run("collect", "12.50", "eur", "--no-wait", "--account", "other")
+    link = asked.out.split()[2]
+
+    before = terminal.run("collect", "--list")
+    pressed(link)
+    after = terminal.run("collect", "--list")
+
+    assert (asked.code, before.code, after.code) == (5, 5, 0)
+    assert link.startswith(terminal.sandbox)
+    assert "Next: payouts collect --list" in asked.out
+    assert link in before.out
+    assert "paid" in after.out
+    assert "12.50 EUR" in terminal.run("ledger", "funding:other").out
+
+
+def test_ctrl_c_leaves_the_link_as_it_is(terminal: Terminal) -> None:
+    waiting = terminal.start("collect", "5.00", "USD")
+    link = link_said(waiting)
+    time.sleep(0.3)
+
+    waiting.send_signal(signal.SIGINT)
+    done = ended(waiting)
+
+    assert done.code == 130
+    assert link in done.out
+    assert terminal.run("collect", "--list").code == 5
+
+
+def test_a_link_that_ends_is_told(terminal: Terminal) -> None:
+    done = terminal.run("collect", "5.00", "USD", "--valid-h", "0.0003")  # a second
+
+    assert done.code == 2  # less than what the option takes
+    failed = terminal.start("collect", "5.00", "USD")
+    pressed(link_said(failed), "fail")
+    told = ended(failed)
+    assert (told.code, "Failed" in told.out) == (3, True)
+
+
+def test_words_that_make_no_sense_ask_for_nothing(terminal: Terminal) -> None:
+    for words, code in (
+        (["100.00", "TRY"], "E_COLLECT_CURRENCY"),
+        (["1,000", "EUR"], "E_AMOUNT_FORMAT"),
+        (["10.00"], "E_USAGE"),
+        (["--for", "last"], "E_RUN_UNKNOWN"),
+    ):
+        done = terminal.run("collect", *words)
+        assert (done.code, code in done.err) == (2, True), words
+
+    assert "Nothing was collected" in terminal.run("collect", "--list").out
