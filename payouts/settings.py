@@ -118,7 +118,10 @@ class WebSettings(_Table):
 
     host: str = Field("127.0.0.1", description="the address; another one needs web.open")
     port: int = Field(
-        8321, ge=0, le=65535, description="the port; 0: any that is free (also if taken in sandbox)"
+        8321,
+        ge=0,
+        le=65535,
+        description="the port; 0: any that is free, in the sandbox also where it is taken",
     )
     open: bool = Field(
         default=False, description="listen on an address that other machines can reach"
