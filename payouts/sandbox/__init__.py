@@ -15,6 +15,9 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
                     orchestrate_page.py: what is behind a payment link
     ids.py       ids that lead to their line in the books
     settings.py  what can be switched
+    webhooks.py  what is told of one's own accord; channels.py: how it is proven; post.py: how it is
+                 sent; deliveries.py: what became of it; orkesta_events.py: what Orkesta tells
+    returns.py   money that comes back after it was paid
     books.py     the truth log: what really happened, on disk before the answer
     life.py      how a payment grows from pending to settled, computed from the time
     magic.py     accounts that misbehave on purpose

@@ -16,9 +16,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from payouts.sandbox.app import App, Server
+from payouts.sandbox.app import App, Server, plug
 from payouts.sandbox.books import Books, BooksInUseError
-from payouts.sandbox.faults import read_script, storm
+from payouts.sandbox.channels import CHANNELS
+from payouts.sandbox.faults import ALL_RECIPES, read_script, storm
 from payouts.sandbox.life import speed_of
 from payouts.sandbox.recipes import table
 from payouts.sandbox.settings import Settings
@@ -35,7 +36,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m payouts.sandbox",
         description="Imitates the payment platforms on 127.0.0.1; no money moves.",
-        epilog="The fault recipes:\n" + table(),
+        epilog="The fault recipes:\n" + table(ALL_RECIPES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dir", type=Path, required=True, help="where its books and address lie")
@@ -43,6 +44,33 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=speed_of, default=1.0, help="a factor, or: instant")
     parser.add_argument("--faults", type=Path, help="a script of faults, .toml or .json")
     parser.add_argument("--seed", type=int, help="a storm of faults drawn from this number")
+    parser.add_argument(
+        "--webhook",
+        action="append",
+        default=[],
+        metavar="PLATFORM=URL",
+        help=f"where to send webhooks of {', '.join(CHANNELS)}; repeatable",
+    )
+    parser.add_argument(
+        "--approvals", action="store_true", help="Orkesta's payments wait for an approver"
+    )
+    parser.add_argument(
+        "--reconcile",
+        type=float,
+        metavar="SECONDS",
+        help="Orkesta's payments are reconciled so long after they are settled",
+    )
+    parser.add_argument(
+        "--prefunded", action="store_true", help="Orkestra pays out only what orders brought in"
+    )
+    parser.add_argument(
+        "--platform",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="also play the platform of this Python file, its PLATFORM; repeatable",
+    )
     parser.add_argument("--wording", choices=("settled", "completed"), default="settled")
     parser.add_argument("--wrapped", action="store_true", help="batches inside an object")
     parser.add_argument("--no-magic", action="store_true", help="magic accounts are ordinary")
@@ -71,10 +99,10 @@ async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> int:
     loop.set_exception_handler(broken)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, 0)
+    settings, seed = _settings(arguments), arguments.seed or 0
     books = Books(arguments.dir, soon=loop.call_soon)
     with closing(books):
         _withdraw(arguments.dir)  # what one that was killed has left
-        settings, seed = _settings(arguments), arguments.seed or 0
         server = Server(
             arguments.port, lambda shut: App(books, settings, rules=rules, seed=seed, shut=shut)
         )
@@ -90,12 +118,17 @@ async def _serve(arguments: argparse.Namespace, rules: list[Rule]) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    return Settings(
+    settings = Settings(
         speed=arguments.speed,
         wording=arguments.wording,
         wrapped=arguments.wrapped,
         magic=not arguments.no_magic,
+        approval=arguments.approvals,
+        prefunded=arguments.prefunded,
     )
+    urls = dict(text.partition("=")[::2] for text in arguments.webhook)
+    settings.change({"webhooks": urls, "reconcile_s": arguments.reconcile})
+    return settings
 
 
 def _publish(address: Path, text: str) -> None:
@@ -114,6 +147,8 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run the server and give its exit status."""
     arguments = _arguments(given)
     try:
+        for path in arguments.platform:
+            plug(path)
         return asyncio.run(_serve(arguments, _rules(arguments)))
     except (BooksInUseError, OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  a program's last word

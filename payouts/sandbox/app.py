@@ -9,6 +9,8 @@ import asyncio
 import sys
 import time
 import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,24 +19,46 @@ from payouts.sandbox import orchestra, orchestrate, orkesta, orkestra
 from payouts.sandbox.control import CONTROL, Control
 from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
-from payouts.sandbox.platforms import Wish, World, nested_error
+from payouts.sandbox.platforms import Registration, World, nested_error
 from payouts.sandbox.recipes import Course
+from payouts.sandbox.returns import Returns
+from payouts.sandbox.webhooks import WEBHOOK, Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from payouts.sandbox.books import Books
+    from payouts.sandbox.books import Books, Entry
     from payouts.sandbox.faults import Rule
     from payouts.sandbox.http import Answerer, Request
-    from payouts.sandbox.platforms import Platform, Registration
+    from payouts.sandbox.platforms import Platform
     from payouts.sandbox.recipes import Moment
     from payouts.sandbox.settings import Settings
 
-__all__ = ["PLATFORMS", "App", "Server"]
+__all__ = ["PLATFORMS", "App", "Server", "plug"]
 
 PLATFORMS: Final[dict[str, Registration]] = {
     each.PLATFORM.name: each.PLATFORM for each in (orkesta, orkestra, orchestra, orchestrate)
 }
+
+
+def plug(path: Path) -> None:
+    """Also play the platform of a Python file, which is executed.
+
+    Raises:
+        ValueError: the file cannot be loaded, or it has no `PLATFORM`.
+    """
+    loader = SourceFileLoader(f"sandbox_platform_{path.stem}", str(path))
+    module = module_from_spec(ModuleSpec(loader.name, loader, origin=str(path)))
+    try:
+        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102  the owner of the project named this file
+    except Exception as error:
+        raise ValueError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    known = getattr(module, "PLATFORM", None)
+    if not isinstance(known, Registration):
+        raise ValueError(f"{path} has no PLATFORM")  # noqa: TRY004  a wrong file, not a wrong call
+    PLATFORMS[known.name] = known
 
 
 class App:
@@ -59,13 +83,37 @@ class App:
         self._shut = shut
         self._requests = 0
         self._faults = Faults(rules, seed=seed, references=self._references, clock=clock)
+        self._books.watch = self._watch
         world = World(books, settings, clock)
         self._platforms: dict[str, Platform] = {
             name: known.make(world) for name, known in PLATFORMS.items()
         }
-        self.control = Control(
-            books, settings, self._faults, requests=lambda: self._requests, clock=clock
+        self._returns = Returns(books, clock)
+        self._webhooks = Webhooks(
+            {name: self._platforms[name] for name, known in PLATFORMS.items() if known.tells},
+            books=books,
+            settings=settings,
+            faults=self._faults,
+            clock=clock,
         )
+        self.control = Control(
+            books,
+            settings,
+            self._faults,
+            self._webhooks,
+            self._returns,
+            requests=lambda: self._requests,
+            clock=clock,
+        )
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self._webhooks.close()
+
+    def _watch(self, number: int, entry: Entry) -> None:
+        """See a line before it is written."""
+        self._webhooks.watch(number, entry)
+        self._returns.watch(entry)
 
     # what a connection asks
 
@@ -122,6 +170,8 @@ class App:
                 loop.call_later(course.effect_later_s, self._effect, request, course)
             return course.instead
         reply = self._effect(request, course)
+        if course.webhooks_first_s:
+            await self._webhooks.idle(course.webhooks_first_s)
         if course.wait_after_s:
             await self._books.durable()
             await asyncio.sleep(course.wait_after_s)
@@ -135,10 +185,12 @@ class App:
         known = _registration(request)
         if known is None:
             return Reply(404, nested_error("not_found", "No platform is mounted here"))
-        return self._platforms[known.name].answer(request, Wish(course.refuse))
+        return self._platforms[known.name].answer(request, course.wish())
 
     def _references(self, request: Request) -> list[str]:
         """Give the references in a request's body, or that of the payment which its path names."""
+        if request.method == WEBHOOK:
+            return [request.body.decode()]
         known = _registration(request)
         fields: tuple[str, ...] = ("reference",)
         if request.body:
@@ -214,6 +266,7 @@ class Server:
 
     def close(self) -> None:
         """Stop listening, end every connection and whatever waits for its effect."""
+        self._app.close()
         for listener in (self._clients, self._control):
             if listener is not None:
                 listener.close()

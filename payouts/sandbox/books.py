@@ -28,13 +28,23 @@ and one of its effects:
      "fate": "paid" | "slow_paid" | "failed" | "held",   how it ends if nobody cancels it
      …}                                  what else the platform shows again (amount, description)
 
-Other lines: `{"kind": "cancel", "at", "effect"}` and `{"kind": "release", "at", "effect"}`, where
-null stands for all that is held at that moment. And `{"kind": "note", "platform", "at", …}`: what
+What undoes an effect, in whole or in part, is a line of its own:
+
+    {"kind": "cancel" | "return",            never paid | paid, and sent back by the bank
+     "platform", "at", "effect", "reference", "amount_minor", "currency",
+     "credits": {"acc_…": 150000}}           minor units given back to own accounts
+
+Other lines: `{"kind": "release", "at", "effect", "platform", "held"}`: a held payment goes on; a
+null effect stands for all that is held at that moment (of one platform, where that is named);
+`held` has their names where somebody is told. And `{"kind": "note", "platform", "at", …}`: what
 a platform keeps that is no payout of money (payments that are collected, tokens, card operations);
 `notes` has their line numbers by platform, and the platform says in its module what they hold.
 
 So the money moved by one reference is the sum over its effects with a fate other than `failed`,
-without those named by a cancel line.
+without those named by a cancel line, less what return lines of it say.
+
+A line may have `"comes_back": [[at, account, minor]]` (what failing payments give back then) and
+`"hooks": true` (its webhooks are to be sent, see `webhooks`).
 """
 
 from __future__ import annotations
@@ -42,6 +52,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import heapq
 import os
 from array import array
 from collections import Counter, OrderedDict
@@ -90,6 +101,7 @@ class Books:
 
     def __init__(self, directory: Path, *, soon: Callable[[Callable[[], None]], object]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
         self._soon = soon
         self._lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -110,6 +122,12 @@ class Books:
         self.refusals: Counter[tuple[str | None, str]] = Counter()
         self.by_reference: dict[str, int] = {}
         self.cancelled: dict[str, float] = {}
+        self.returned: dict[str, list[tuple[float, int]]] = {}
+        self.held: dict[str, str] = {}
+        self.hooked = array("Q")
+        self.returning = array("Q")
+        self.watch: Callable[[int, Entry], None] | None = None
+        self._comes_back: list[tuple[float, str, int]] = []
         self._released: dict[str | None, list[float]] = {None: []}
         self.effects = 0
         self.notes: dict[str, list[int]] = {}
@@ -132,7 +150,12 @@ class Books:
         return len(self._starts) - 1
 
     def append(self, entry: Entry) -> None:
-        """Book what happened. The reply must wait for `durable`."""
+        """Book what happened. The reply must wait for `durable`.
+
+        Whoever `watch`es sees each line, and may mark it, before it is written.
+        """
+        if self.watch is not None:
+            self.watch(self.next_line, entry)
         line = orjson.dumps(entry) + b"\n"
         if not self._unwritten:
             self._soon(self.flush)
@@ -190,10 +213,21 @@ class Books:
                     return effect, entry
         return None
 
-    def released_at(self, name: str, held_at: float) -> float | None:
+    def released_at(self, name: str, held_at: float, platform: str | None = None) -> float | None:
         """Give when a payment that is held since `held_at` was released, by itself or with all."""
-        moments = (*self._released.get(name, ()), *self._released[None])
+        moments = (
+            *self._released.get(name, ()),
+            *self._released.get(platform, ()),
+            *self._released[None],
+        )
         return min((moment for moment in moments if moment >= held_at), default=None)
+
+    def spent_by(self, account: str, now: float) -> int:
+        """Give the minor units that an own account has paid and not got back by a moment."""
+        while self._comes_back and self._comes_back[0][0] <= now:
+            _, name, amount = heapq.heappop(self._comes_back)
+            self.spent[name] -= amount
+        return self.spent[account]
 
     def close(self) -> None:
         """Let the directory go; what is not flushed is lost, as in a crash."""
@@ -206,20 +240,48 @@ class Books:
             self._cache.popitem(last=False)
 
     def _apply(self, number: int, entry: Entry) -> None:
+        if "hooks" in entry:
+            self.hooked.append(number)
         match entry["kind"]:
             case "cancel":
                 self.cancelled[entry["effect"]] = entry["at"]
+                self.held.pop(entry["effect"], None)
+                self.spent.subtract(entry.get("credits", {}))
+            case "return":
+                moments = self.returned.setdefault(entry["effect"], [])
+                moments.append((entry["at"], entry["amount_minor"]))
+                self.spent.subtract(entry["credits"])
             case "release":
-                self._released.setdefault(entry["effect"], []).append(entry["at"])
+                self._let_go(entry["effect"], entry.get("platform"), entry["at"])
             case "note":
                 self.notes.setdefault(entry["platform"], []).append(number)
-            case kind:
-                self.effects += len(entry["effects"])
-                self.spent.update(entry["debits"])
-                for item in entry["refused"]:
-                    self.refusals[item["reference"], item["account"]] += 1
-                if kind == "payout" and entry["key"] is not None and entry["effects"]:
-                    self.by_reference[entry["key"]] = number
+            case _:
+                self._make(number, entry)
+
+    def _make(self, number: int, entry: Entry) -> None:
+        self.effects += len(entry["effects"])
+        self.spent.update(entry["debits"])
+        if "returns" in entry:
+            self.returning.append(number)
+        if "held" in entry:
+            self.held.update(dict.fromkeys(entry["held"], entry["platform"]))
+        for at, account, amount in entry.get("comes_back", ()):
+            heapq.heappush(self._comes_back, (at, account, amount))
+        for item in entry["refused"]:
+            self.refusals[item["reference"], item["account"]] += 1
+        if entry["kind"] == "payout" and entry["key"] is not None and entry["effects"]:
+            self.by_reference[entry["key"]] = number
+
+    def _let_go(self, name: str | None, platform: str | None, at: float) -> None:
+        self._released.setdefault(name or platform, []).append(at)
+        if name is not None:
+            self.held.pop(name, None)
+        else:
+            self.held = {
+                held: whose
+                for held, whose in self.held.items()
+                if platform is not None and whose != platform
+            }
 
 
 def _sync_directory(directory: Path) -> None:

@@ -10,11 +10,15 @@ The paths are served beside the platforms, and on a port of their own (its addre
     GET    /_control/settings    the settings (see `settings`)
     POST   /_control/settings    change some of them
     POST   /_control/release     {"effect": id}: a held payment goes on; null: all that are held
+    POST   /_control/approve     {"payment": id}: an approver of Orkesta's approves; null: all
+    POST   /_control/return      {"effect": id, "amount_minor"?}: a paid one comes back, or a part
+    GET    /_control/webhooks    the endpoints and the last 1,000 deliveries (see `webhooks`)
+    POST   /_control/webhooks    {"enable": platform}: an endpoint that was switched off is on again
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
@@ -27,11 +31,15 @@ if TYPE_CHECKING:
     from payouts.sandbox.books import Books
     from payouts.sandbox.faults import Faults
     from payouts.sandbox.http import Request
+    from payouts.sandbox.returns import Returns
     from payouts.sandbox.settings import Settings
+    from payouts.sandbox.webhooks import Webhooks
 
 __all__ = ["CONTROL", "Control"]
 
 CONTROL: Final = "/_control/"
+
+Document: TypeAlias = Any  # JSON
 
 
 class Control:
@@ -47,6 +55,8 @@ class Control:
         books: Books,
         settings: Settings,
         faults: Faults,
+        webhooks: Webhooks,
+        returns: Returns,
         *,
         requests: Callable[[], int],
         clock: Callable[[], float],
@@ -54,6 +64,8 @@ class Control:
         self._books = books
         self._settings = settings
         self._faults = faults
+        self._webhooks = webhooks
+        self._returns = returns
         self._requests = requests
         self._clock = clock
 
@@ -75,30 +87,84 @@ class Control:
         await self._books.durable()
         return reply, Wire()
 
-    def _route(self, method: str, name: str, document: Any) -> Reply:  # noqa: ANN401  JSON
-        match method, name:
-            case "GET", "health":
-                counts = {"effects": self._books.effects, "requests": self._requests()}
-                return Reply(200, {"status": "ok", **counts})
-            case "GET" | "POST" | "DELETE", "faults":
-                if method != "GET":
-                    self._faults.use(rules_of(document) if method == "POST" else ())
-                return Reply(200, self._faults.shown())
-            case "GET" | "POST", "settings":
-                if method == "POST":
-                    self._settings.change(document)
-                return Reply(200, self._settings.shown())
-            case "POST", "release":
-                return self._release(document)
-            case _:
-                return Reply(404, {"code": "not_found", "message": "There is no such control"})
+    def _route(self, method: str, name: str, document: Document) -> Reply:
+        does = {
+            "GET health": self._health,
+            "GET faults": self._faults_shown,
+            "POST faults": self._use,
+            "DELETE faults": self._clear,
+            "GET settings": self._settings_shown,
+            "POST settings": self._change,
+            "GET webhooks": self._webhooks_shown,
+            "POST webhooks": self._enable,
+            "POST release": self._release,
+            "POST approve": self._approve,
+            "POST return": self._return,
+        }.get(f"{method} {name}")
+        if does is None:
+            return Reply(404, {"code": "not_found", "message": "There is no such control"})
+        return does(document)
 
-    def _release(self, document: Any) -> Reply:  # noqa: ANN401  JSON
-        if not isinstance(document, dict) or "effect" not in document:
-            raise ValueError('release takes {"effect": id}, or null for all')
-        effect = document["effect"]
-        if effect is not None and self._books.find(str(effect)) is None:
-            return Reply(404, {"code": "not_found", "message": "There is no such effect"})
+    def _health(self, _: Document) -> Reply:
+        counts = {"effects": self._books.effects, "requests": self._requests()}
+        return Reply(200, {"status": "ok", **counts})
+
+    def _faults_shown(self, _: Document) -> Reply:
+        return Reply(200, self._faults.shown())
+
+    def _use(self, script: Document) -> Reply:
+        self._faults.use(rules_of(script))
+        return self._faults_shown(None)
+
+    def _clear(self, _: Document) -> Reply:
+        self._faults.use(())
+        return self._faults_shown(None)
+
+    def _settings_shown(self, _: Document) -> Reply:
+        return Reply(200, self._settings.shown())
+
+    def _change(self, wanted: Document) -> Reply:
+        self._settings.change(wanted)
+        self._webhooks.wake()
+        return self._settings_shown(None)
+
+    def _webhooks_shown(self, _: Document) -> Reply:
+        return Reply(200, self._webhooks.shown())
+
+    def _enable(self, document: Document) -> Reply:
+        self._webhooks.enable(_named(document, "enable"))
+        return self._webhooks_shown(None)
+
+    def _release(self, document: Document) -> Reply:
+        return self._let_go(_named(document, "effect"), None)
+
+    def _approve(self, document: Document) -> Reply:
+        return self._let_go(_named(document, "payment"), "orkesta")
+
+    def _let_go(self, effect: object, platform: str | None) -> Reply:
+        """Let a held payment go on, or all of them, or all of one platform."""
         name = None if effect is None else str(effect)
-        self._books.append({"kind": "release", "at": self._clock(), "effect": name})
+        found = None if name is None else self._books.find(name)
+        if name is not None and (found is None or platform not in {None, found[1]["platform"]}):
+            return Reply(404, {"code": "not_found", "message": "There is no such effect"})
+        held = self._books.held
+        for whose in sorted(set(held.values())):
+            if platform in {None, whose} and (found is None or found[1]["platform"] == whose):
+                names = [one for one, of in held.items() if of == whose and name in {None, one}]
+                line = {"kind": "release", "platform": whose, "at": self._clock()}
+                self._books.append({**line, "effect": name, "held": names})
         return Reply(200, {"released": name})
+
+    def _return(self, document: Document) -> Reply:
+        effect, amount = _named(document, "effect"), document.get("amount_minor")
+        if amount is not None and type(amount) is not int:
+            raise ValueError("amount_minor is a whole number of minor units")
+        if not self._returns.send_back(str(effect), amount):
+            return Reply(404, {"code": "not_found", "message": "There is no such effect"})
+        return Reply(200, {"returned": effect})
+
+
+def _named(document: Document, name: str) -> Any:  # noqa: ANN401  JSON
+    if not isinstance(document, dict) or name not in document:
+        raise ValueError(f'this takes an object with "{name}"')
+    return document[name]

@@ -31,6 +31,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from payouts.sandbox.recipes import RECIPES
+from payouts.sandbox.webhook_recipes import WEBHOOK_RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
 
     from payouts.sandbox.http import Request
     from payouts.sandbox.recipes import Course, Moment, Options
+    from payouts.sandbox.webhook_recipes import Parcel
 
-__all__ = ["Faults", "Rule", "read_script", "rules_of", "storm"]
+__all__ = ["ALL_RECIPES", "Faults", "Rule", "read_script", "rules_of", "storm"]
 
 Item = dict[str, Any]
+
+ALL_RECIPES: Final[Item] = {**RECIPES, **WEBHOOK_RECIPES}
 
 
 @dataclass(slots=True)
@@ -65,8 +69,8 @@ class Rule:
     @property
     def moment(self) -> Moment:
         """When the rule is tried: never before it can know what it has to match."""
-        moment = RECIPES[self.fault].moment
-        if self.reference is not None:
+        moment: Moment = ALL_RECIPES[self.fault].moment
+        if self.reference is not None and moment != "webhook":
             return "request"
         return "head" if moment == "connect" and self.route != "*" else moment
 
@@ -105,7 +109,7 @@ def _is_count(value: object) -> bool:
 
 
 _KEYS: Final[dict[str, Callable[[Any], bool]]] = {
-    "fault": lambda value: value in RECIPES,
+    "fault": lambda value: value in ALL_RECIPES,
     "route": lambda value: isinstance(value, str),
     "reference": lambda value: isinstance(value, str),
     "nth": lambda value: all(map(_is_count, value if isinstance(value, list) else [value])),
@@ -125,7 +129,7 @@ def _rule(wanted: object) -> Rule:
             raise ValueError(f"a rule has no {name!r}; it has {', '.join(_KEYS)}")
         if not _KEYS[name](value):
             raise ValueError(f"{name} cannot be {value!r}")
-    known = RECIPES[wanted["fault"]].options
+    known = ALL_RECIPES[wanted["fault"]].options
     strange = set(wanted.get("options", {})) - set(known)
     if strange:
         raise ValueError(f"{wanted['fault']} takes {sorted(known)}, not {sorted(strange)}")
@@ -203,16 +207,16 @@ class Faults:
         """Give rules and counters as JSON can carry them."""
         return {"rules": [rule.shown() for rule in self.rules], "struck": dict(self.struck)}
 
-    def apply(self, moment: Moment, request: Request | None, course: Course) -> bool:
-        """Let every rule of this moment that strikes edit the course; say whether one did."""
-        struck = False
+    def apply(self, moment: Moment, request: Request | None, course: Course | Parcel) -> list[str]:
+        """Let every rule of this moment that strikes edit the course; give the faults that did."""
+        struck = []
         for number, rule in enumerate(self.rules):
             if rule.moment == moment and self._matches(rule, request):
                 chance = self._chance(number, rule, request)
                 if rule.strikes(self._clock(), chance.random):
-                    struck = True
+                    struck.append(rule.fault)
                     self.struck[rule.fault] += 1
-                    recipe = RECIPES[rule.fault]
+                    recipe = ALL_RECIPES[rule.fault]
                     course.dice = chance
                     recipe.does(course, {**recipe.options, **rule.options})
         return struck

@@ -22,7 +22,7 @@ import math
 from typing import Final
 from zlib import crc32
 
-__all__ = ["FATES", "Phase", "done_after", "phase", "speed_of"]
+__all__ = ["FATES", "Phase", "done_after", "phase", "speed_of", "times"]
 
 FATES: Final = ("paid", "slow_paid", "failed", "held")
 
@@ -68,6 +68,11 @@ def _schedule(fate: str, reference: str, speed: float) -> tuple[float, float]:
     return pending * factor, (pending + processing) * factor
 
 
+def times(fate: str, reference: str, *, speed: float | None) -> tuple[float, float]:
+    """Seconds from the start of a payment to the end of pending, and to its end."""
+    return (0.0, 0.0) if speed is None else _schedule(fate, reference, speed)
+
+
 def phase(fate: str, reference: str, *, age: float, speed: float | None) -> Phase:
     """Give the phase of a payment that began `age` seconds ago."""
     if fate == "held":
@@ -84,4 +89,4 @@ def phase(fate: str, reference: str, *, age: float, speed: float | None) -> Phas
 
 def done_after(fate: str, reference: str, *, speed: float | None) -> float:
     """Seconds from the start of a payment to its end."""
-    return 0.0 if speed is None else _schedule(fate, reference, speed)[1]
+    return times(fate, reference, speed=speed)[1]

@@ -9,30 +9,40 @@
 Keys: `sandbox-orkesta-rw` may do all of it, `sandbox-orkesta-ro` may only read. There is no
 idempotency (A-OKS-9): who sends a batch twice pays twice, and the truth log shows it. Errors are
 `{"error": {"code", "message", "field"?}}` (A-OKS-4). A payment begins as `pending` even without an
-approval workflow; after `processing` comes `settled`, or `completed` where the wording says so.
+approval workflow; after `processing` comes `settled`, or `completed` where the wording says so,
+and `reconciled` where that is switched on. With the switch `approval` it stays `pending` until
+somebody approves (`POST /_control/approve`), and is `approved` then. What the receiving bank sends
+back is `returned`; of a part only `returned_amount` tells (A-OKS-14). What it tells of its own
+accord is in `orkesta_events`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from payouts.sandbox import life, magic
+from payouts.sandbox import life, magic, orkesta_events
 from payouts.sandbox.books import fingerprint
+from payouts.sandbox.channels import News
 from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import SUFFIXES, payment_prefix
 from payouts.sandbox.life import Phase
+from payouts.sandbox.orkesta_events import reconciled_at
 from payouts.sandbox.orkesta_rules import ACCOUNTS, Payment, Refusal, sound
-from payouts.sandbox.platforms import Registration, nested_error
+from payouts.sandbox.platforms import Registration, foretell, nested_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from payouts.sandbox.books import Entry
     from payouts.sandbox.http import Request
-    from payouts.sandbox.platforms import Refuse, Wish, World
+    from payouts.sandbox.platforms import Wish, World
+    from payouts.sandbox.webhooks import Due
 
 __all__ = ["BATCH_MAX", "MOUNT", "PLATFORM", "Orkesta"]
 
@@ -53,11 +63,11 @@ class Orkesta:
     def answer(self, request: Request, wish: Wish) -> Reply:
         """Answer a request below the mount."""
         try:
-            return self._route(request, wish.refuse)
+            return self._route(request, wish)
         except Refusal as refusal:
             return Reply(refusal.status, {"error": refusal.error})
 
-    def _route(self, request: Request, refuse: Refuse | None) -> Reply:
+    def _route(self, request: Request, wish: Wish) -> Reply:
         may_write = _KEYS.get(request.headers.get("authorization", ""))
         if may_write is None:
             raise Refusal("unauthorized", "Missing or invalid API key", status=401)
@@ -65,22 +75,20 @@ class Orkesta:
             case "GET", ["accounts"]:
                 return Reply(200, [self._account(name) for name in ACCOUNTS])
             case "GET", ["payments", name]:
-                return Reply(200, self._payment(*self._find(name)))
+                return Reply(200, self._look(name, self._clock() - wish.ago_s))
             case method, ["accounts"] | ["payments"] | ["payments", _] as path:
                 if not may_write:
                     raise Refusal("forbidden", "This key may only read", status=403)
-                return self._write(method, path, request, refuse)
+                return self._write(method, path, request, wish)
             case _:
                 raise Refusal("not_found", "There is no such resource", status=404)
 
-    def _write(
-        self, method: str, path: list[str], request: Request, refuse: Refuse | None
-    ) -> Reply:
+    def _write(self, method: str, path: list[str], request: Request, wish: Wish) -> Reply:
         match method, path:
             case "POST", ["payments"]:
-                return self._single(request, refuse)
+                return self._single(request, wish)
             case "POST", ["payments", "batch"]:
-                return self._batch(request, refuse)
+                return self._batch(request, wish)
             case "DELETE", ["payments", name]:
                 return self._cancel(name)
             case _:
@@ -88,11 +96,11 @@ class Orkesta:
 
     # creating
 
-    def _single(self, request: Request, refuse: Refuse | None) -> Reply:
-        [outcome] = self._create([_parse(request)], "payment", request, refuse)
+    def _single(self, request: Request, wish: Wish) -> Reply:
+        [outcome] = self._create([_parse(request)], "payment", request, wish)
         return Reply(201, outcome) if "id" in outcome else Reply(422, {"error": outcome["error"]})
 
-    def _batch(self, request: Request, refuse: Refuse | None) -> Reply:
+    def _batch(self, request: Request, wish: Wish) -> Reply:
         document = _parse(request)
         wrapped = self._settings.wrapped
         if wrapped:
@@ -102,17 +110,17 @@ class Orkesta:
             raise Refusal("malformed", f"The body must be {expected}", status=400)
         if not 1 <= len(document) <= BATCH_MAX:
             raise Refusal("batch_size", f"A batch has 1 to {BATCH_MAX} payments")
-        outcomes = self._create(document, "batch", request, refuse)
+        outcomes = self._create(document, "batch", request, wish)
         return Reply(200, {"results": outcomes} if wrapped else outcomes)
 
     def _create(
-        self, items: list[Payment], kind: str, request: Request, refuse: Refuse | None
+        self, items: list[Payment], kind: str, request: Request, wish: Wish
     ) -> list[Payment]:
         """Book the good items and give an outcome for each item, in their order."""
         now = self._clock()
         entry = self._entry(kind, request, now)
         effects, refused = entry["effects"], entry["refused"]
-        left = {name: self._left(name) for name in ACCOUNTS}
+        left = {name: self._left(name, now) for name in ACCOUNTS}
         before = dict(left)
         prefix = payment_prefix(now, self._books.next_line)
         born = {fate: self._word(fate, "", 0.0, entry["speed"]) for fate in life.FATES}
@@ -120,7 +128,7 @@ class Orkesta:
         outcomes = []
         for item, suffix in zip(items, SUFFIXES, strict=False):
             try:
-                effect = self._accept(item, prefix + suffix, left, refuse)
+                effect = self._accept(item, prefix + suffix, left, wish)
             except Refusal as refusal:
                 outcomes.append(_refused(item, refusal, refused))
                 continue
@@ -129,14 +137,15 @@ class Orkesta:
         entry["debits"] = {
             name: before[name] - left[name] for name in left if left[name] < before[name]
         }
+        foretell(entry)
         self._books.append(entry)
         return outcomes
 
-    def _left(self, name: str) -> int:
-        return ACCOUNTS[name].opening_minor - self._books.spent[name]
+    def _left(self, name: str, now: float) -> int:
+        return ACCOUNTS[name].opening_minor - self._books.spent_by(name, now)
 
     def _entry(self, kind: str, request: Request, now: float) -> Entry:
-        return {
+        entry: Entry = {
             "kind": kind,
             "platform": "orkesta",
             "at": now,
@@ -147,10 +156,11 @@ class Orkesta:
             "effects": [],
             "refused": [],
         }
+        if self._settings.reconcile_s is not None:
+            entry["reconcile_s"] = self._settings.reconcile_s
+        return entry
 
-    def _accept(
-        self, item: Payment, name: str, left: dict[str, int], refuse: Refuse | None
-    ) -> Payment:
+    def _accept(self, item: Payment, name: str, left: dict[str, int], wish: Wish) -> Payment:
         """Check an item and give its effect, still without booking it.
 
         Args:
@@ -159,7 +169,7 @@ class Orkesta:
         amount, currency, method, source, target, reference, description = sound(item)
         account = fingerprint(target)
         word = magic.word_of(target) if self._settings.magic else None
-        code = None if refuse is None else refuse(reference)
+        code = None if wish.refuse is None else wish.refuse(reference)
         if word is not None:
             again = self._books.refusals[reference, account] > 0
             code = code or magic.refusal_of(word, again=again, late=False)
@@ -183,13 +193,15 @@ class Orkesta:
             effect["code"] = word
         elif self._settings.approval:
             effect["fate"] = "held"
+        if wish.mark is not None:
+            effect.update(wish.mark(reference))
         return effect
 
     # reading
 
     def _account(self, name: str) -> Payment:
         account = ACCOUNTS[name]
-        balance = Decimal(self._left(name)).scaleb(-2)
+        balance = Decimal(self._left(name, self._clock())).scaleb(-2)
         return {
             "id": name,
             "name": account.name,
@@ -203,25 +215,54 @@ class Orkesta:
             raise Refusal("not_found", "There is no such payment", status=404)
         return found
 
-    def _payment(self, effect: Payment, entry: Entry) -> Payment:
-        """Give the payment object as the platform shows it now."""
-        begun, fate, seed = entry["at"], effect["fate"], effect["reference"] or effect["effect"]
-        status, since = self._status(effect, entry, self._clock())
-        done_at = since + life.done_after(fate, seed, speed=entry["speed"])
-        return self._shown(effect, status, _instant(begun), _instant(done_at))
+    def _look(self, name: str, now: float) -> Payment:
+        """Give what a look-up shows of a payment at a moment, unless it was not there yet."""
+        effect, entry = self._find(name)
+        if now < entry["at"]:
+            raise Refusal("not_found", "There is no such payment", status=404)
+        return self.payment(effect, entry, now)
+
+    def payment(self, effect: Payment, entry: Entry, now: float) -> Payment:
+        """Give the payment object as the platform shows it to whoever asks at a moment."""
+        status, done_at = self._status(effect, entry, now)
+        if effect.get("mute") in {"lookups", "both"}:
+            status = "pending"
+        return self.shown(effect, entry, status, now, done_at)
+
+    def shown(
+        self, effect: Payment, entry: Entry, status: str, now: float, done_at: float
+    ) -> Payment:
+        """Give the payment object with a status."""
+        shown = self._shown(effect, status, _instant(entry["at"]), _instant(done_at))
+        returned = self._returned(effect["effect"], now)
+        if returned:
+            shown["returned_amount"] = returned
+        return shown
+
+    def _returned(self, name: str, now: float) -> int:
+        """Minor units of a payment that have come back by a moment."""
+        moments = self._books.returned.get(name, ())
+        return sum(amount for at, amount in moments if at <= now)
 
     def _status(self, effect: Payment, entry: Entry, now: float) -> tuple[str, float]:
-        """Give the status at a moment, and when the way to it began."""
-        name, fate, begun = effect["effect"], effect["fate"], entry["at"]
-        if name in self._books.cancelled:
+        """Give the status at a moment, and when the payment is done if it ever is."""
+        name, fate, begun, speed = effect["effect"], effect["fate"], entry["at"], entry["speed"]
+        if self._books.cancelled.get(name, math.inf) <= now:
             return "cancelled", begun
         young = "pending"
         if fate == "held":
-            released_at = self._books.released_at(name, begun)
-            if released_at is not None:
+            released_at = self._books.released_at(name, begun, "orkesta")
+            if released_at is not None and released_at <= now:
                 fate, begun, young = "paid", released_at, "approved"
         age, seed = now - begun, effect["reference"] or name
-        return self._word(fate, seed, age, entry["speed"], young), begun
+        done_at = begun + life.done_after("paid" if fate == "held" else fate, seed, speed=speed)
+        word = self._word(fate, seed, age, speed, young)
+        if word == self._settings.wording:
+            if self._returned(name, now) >= effect["amount_minor"]:
+                word = "returned"
+            elif "reconcile_s" in entry and now >= reconciled_at(entry, done_at):
+                word = "reconciled"
+        return word, done_at
 
     def _word(
         self, fate: str, seed: str, age: float, speed: float | None, young: str = "pending"
@@ -247,7 +288,7 @@ class Orkesta:
             "description": effect["description"],
             "created_at": created_at,
         }
-        if status == self._settings.wording:
+        if status in {self._settings.wording, "reconciled", "returned"}:
             payment["completed_at"] = done_at
         elif status == "failed":
             code = effect["code"]
@@ -262,8 +303,41 @@ class Orkesta:
         status, _ = self._status(effect, entry, now)
         if status not in {"pending", "approved"}:
             raise Refusal("invalid_state", f"A {status} payment cannot be cancelled", status=409)
-        self._books.append({"kind": "cancel", "at": now, "effect": name})
-        return Reply(200, self._payment(effect, entry))
+        amount = effect["amount_minor"]
+        self._books.append(
+            {
+                "kind": "cancel",
+                "platform": "orkesta",
+                "at": now,
+                "effect": name,
+                "reference": effect["reference"],
+                "amount_minor": amount,
+                "currency": effect["currency"],
+                # what fails comes back by itself
+                "credits": {} if effect["fate"] == "failed" else {effect["from"]: amount},
+            }
+        )
+        return Reply(200, self.payment(effect, entry, now))
+
+    # telling
+
+    def agenda(self, entry: Entry) -> Iterable[Due]:
+        """Give what will be told of a line."""
+        return orkesta_events.agenda(entry, self._books)
+
+    def news(self, entry: Entry, index: int, kind: str, at: float) -> News | None:
+        """Give one event, unless the payment was cancelled before."""
+        found = orkesta_events.subject(entry, index, self._books)
+        if found is None or self._books.cancelled.get(found[0]["effect"], math.inf) < at:
+            return None
+        effect, made = found
+        status = orkesta_events.status_of(kind, self._settings.wording)
+        if status is None:
+            status = self._status(effect, made, at)[0]
+        payment = self.shown(effect, made, status, at, at)
+        name = orkesta_events.name_of(effect["effect"], kind, at)
+        document = {"id": name, "type": kind, "created_at": _instant(at), "data": payment}
+        return News(kind, document, effect["reference"])
 
 
 def _parse(request: Request) -> Any:  # noqa: ANN401  JSON is anything
@@ -290,4 +364,4 @@ def _instant(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-PLATFORM: Final = Registration("orkesta", Orkesta, nested_error, ("reference",))
+PLATFORM: Final = Registration("orkesta", Orkesta, nested_error, ("reference",), tells=True)

@@ -27,12 +27,12 @@ from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import payout_id
 from payouts.sandbox.life import Phase
 from payouts.sandbox.orkestra_rules import Document, RefusedError, minor, read
-from payouts.sandbox.platforms import Registration, plain_error
+from payouts.sandbox.platforms import Registration, foretell, plain_error
 
 if TYPE_CHECKING:
     from payouts.sandbox.books import Entry
     from payouts.sandbox.http import Request
-    from payouts.sandbox.platforms import Refuse, Wish, World
+    from payouts.sandbox.platforms import Wish, World
 
 __all__ = ["MOUNT", "PLATFORM", "Orkestra"]
 
@@ -52,18 +52,18 @@ class Orkestra:
     def answer(self, request: Request, wish: Wish) -> Reply:
         """Answer a request below the mount."""
         try:
-            return self._route(request, wish.refuse)
+            return self._route(request, wish)
         except RefusedError as refused:
             return refused.reply
 
-    def _route(self, request: Request, refuse: Refuse | None) -> Reply:
+    def _route(self, request: Request, wish: Wish) -> Reply:
         if not _known(request.headers.get("authorization", "")):
             raise RefusedError(401, "unauthorized", "Missing or invalid credentials")
         match request.method, request.path.removeprefix(MOUNT).split("/")[1:]:
             case "POST", ["payouts"]:
-                return self._create(request, refuse)
+                return self._create(request, wish)
             case "GET", ["payouts", name]:
-                return self._read(name)
+                return self._read(name, self._clock() - wish.ago_s)
             case _, ["payouts"] | ["payouts", _]:
                 raise RefusedError(405, "method_not_allowed", "This is not possible here")
             case _:
@@ -71,12 +71,12 @@ class Orkestra:
 
     # creating
 
-    def _create(self, request: Request, refuse: Refuse | None) -> Reply:
+    def _create(self, request: Request, wish: Wish) -> Reply:
         document = read(request)
         digest = _canonical(document)
         reference = document.get("referenceId")
         now = self._clock()
-        first = self._first(reference, now)
+        first = None if wish.forget else self._first(reference, now)
         if first is not None:
             if first["effects"][0]["canonical"] != digest:
                 message = "This referenceId was used with another body"
@@ -85,7 +85,7 @@ class Orkestra:
         account = _account(document)
         word = magic.word_of(account) if self._settings.magic else None
         again = self._books.refusals[reference, fingerprint(account)] > 0
-        code = None if refuse is None else refuse(reference)
+        code = None if wish.refuse is None else wish.refuse(reference)
         code = code or magic.refusal_of(word, again=again, late=True)
         if code is not None:
             raise self._refusal(code, request, reference, fingerprint(account))
@@ -103,7 +103,10 @@ class Orkestra:
         }
         if effect["fate"] == "failed":
             effect["code"] = word
+        if wish.mark is not None:
+            effect.update(wish.mark(reference))
         entry["effects"].append(effect)
+        foretell(entry)
         self._books.append(entry)
         return Reply(201, self._payout(entry, now))
 
@@ -141,10 +144,10 @@ class Orkestra:
 
     # reading
 
-    def _read(self, name: str) -> Reply:
+    def _read(self, name: str, now: float) -> Reply:
         found = self._books.find(name)
-        if found is not None and found[1]["platform"] == "orkestra":
-            return Reply(200, self._payout(found[1], self._clock()))
+        if found is not None and found[1]["platform"] == "orkestra" and found[1]["at"] <= now:
+            return Reply(200, self._payout(found[1], now))
         raise RefusedError(404, "not_found", "There is no such payout")
 
     def _payout(self, entry: Entry, now: float) -> Document:

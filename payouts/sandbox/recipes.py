@@ -17,12 +17,12 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, Literal, TypeAlias
 
 from payouts.sandbox.http import Reply, Wire
-from payouts.sandbox.platforms import Refuse, plain_error
+from payouts.sandbox.platforms import Mark, Refuse, Wish, plain_error
 
 __all__ = ["RECIPES", "Course", "Moment", "Options", "Recipe", "table"]
 
 Options: TypeAlias = Mapping[str, Any]
-Moment: TypeAlias = Literal["connect", "head", "request"]
+Moment: TypeAlias = Literal["connect", "head", "request", "webhook"]
 Item: TypeAlias = dict[str, Any]
 
 
@@ -37,8 +37,12 @@ class Course:
         instead: this is answered and nothing is done.
         effect_later_s: with `instead`: the effect happens all the same, so long after the answer.
         refuse: gives a code for a reference whose item is to be refused, None for others.
+        mark: gives what is added to the effect of a reference (see `platforms.Wish`).
+        ago_s: look-ups see the platform as it was so long ago.
+        forget: a key that was used before is not recognised.
         edits: applied to the reply, in order.
         wait_after_s: seconds between the effect and the reply.
+        webhooks_first_s: seconds that the reply waits at most for the webhooks that are due.
         wire: how the reply travels.
         shut_s: the server accepts no connection for so long from now.
     """
@@ -49,10 +53,18 @@ class Course:
     instead: Reply | None = None
     effect_later_s: float | None = None
     refuse: Refuse | None = None
+    mark: Mark | None = None
+    ago_s: float = 0.0
+    forget: bool = False
     edits: list[Callable[[Reply], Reply]] = field(default_factory=list)
     wait_after_s: float = 0.0
+    webhooks_first_s: float = 0.0
     wire: Wire = field(default_factory=Wire)
     shut_s: float = 0.0
+
+    def wish(self) -> Wish:
+        """Give what concerns the platform."""
+        return Wish(self.refuse, self.mark, self.ago_s, self.forget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +319,44 @@ def _refuse_items(course: Course, options: Options) -> None:
     course.refuse = refuse
 
 
+def _marked(course: Course, references: str, marks: Item) -> None:
+    """Add marks to the effects whose reference matches."""
+    before = course.mark
+
+    def mark(reference: str | None) -> Item:
+        already = {} if before is None else before(reference)
+        return {**already, **marks} if fnmatchcase(reference or "", references) else already
+
+    course.mark = mark
+
+
+_MUTE: Final = {"lookup": "hooks", "webhook": "lookups", "never": "both"}
+
+
+def _accepted_then(course: Course, options: Options) -> None:
+    """Answer 202, and let the end be known by one way only, or by none."""
+    _set_status(course, {"status": 202})
+    _marked(course, options["references"], {"mute": _MUTE[options["then"]]})
+
+
+def _returned(course: Course, options: Options) -> None:
+    plan = {"seconds": options["seconds"], "share": options["share"]}
+    _marked(course, options["references"], {"returns": plan})
+
+
+def _lagging(course: Course, options: Options) -> None:
+    course.ago_s = max(course.ago_s, options["seconds"])
+
+
+def _forgotten(course: Course, options: Options) -> None:
+    del options
+    course.forget = True
+
+
+def _webhook_first(course: Course, options: Options) -> None:
+    course.webhooks_first_s = options["seconds"]
+
+
 def _error(status: int, code: str, says: str, **more: object) -> Recipe:
     """Make a recipe for one status before any effect."""
     options = {"status": status, "code": code, "retry_after": "none", "wait_s": 1, **more}
@@ -380,6 +430,11 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         {"status": 504, "code": "gateway_timeout", "seconds": 0.5},
     ),
     "accepted": Recipe(_set_status, "done, the reply says 202", {"status": 202}),
+    "accepted_then": Recipe(
+        _accepted_then,
+        "done, the reply says 202; its end is told only by: lookup, webhook, or never",
+        {"then": "lookup", "references": "*"},
+    ),
     "no_content": Recipe(_set_status, "done, 204 without a body", {"status": 204}),
     # unreadable replies, with effect
     "html": Recipe(_raw(lambda _: _HTML, "text/html"), "done, the reply is a web page"),
@@ -425,6 +480,21 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         "another reference is echoed",
         {"reference": "NOT-YOURS", "count": 1},
     ),
+    # afterwards
+    "returned": Recipe(
+        _returned,
+        "paid, and so many seconds later a share of it comes back",
+        {"seconds": 1.0, "share": 1.0, "references": "*"},
+    ),
+    "lagging": Recipe(
+        _lagging, "a look-up shows the platform as it was so long ago", {"seconds": 5.0}
+    ),
+    "forgotten_key": Recipe(
+        _forgotten, "a key that was used is not recognised: the same is done again"
+    ),
+    "webhook_before_reply": Recipe(
+        _webhook_first, "webhooks that are due arrive before the reply", {"seconds": 2.0}
+    ),
     "refused_items": Recipe(
         _refuse_items,
         "items are refused, the others go through",
@@ -433,11 +503,11 @@ RECIPES: Final[Mapping[str, Recipe]] = {
 }
 
 
-def table() -> str:
-    """Give the recipes as lines of text: name, what it does, its options with their defaults."""
-    width = max(map(len, RECIPES))
+def table(recipes: Mapping[str, Any] = RECIPES) -> str:
+    """Give recipes as lines of text: name, what it does, its options with their defaults."""
+    width = max(map(len, recipes))
     return "\n".join(
         f"{name:{width}}  {recipe.says}"
         + "".join(f"; {option}={value!r}" for option, value in recipe.options.items())
-        for name, recipe in RECIPES.items()
+        for name, recipe in recipes.items()
     )

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from payouts.sandbox.channels import CHANNELS
 from payouts.sandbox.life import speed_of
+from payouts.sandbox.post import is_url
 
 __all__ = ["Settings"]
 
-_WORDS: Final = {
+_SWITCH: Final = (False, True)
+_CHOICES: Final[dict[str, tuple[str | bool | None, ...]]] = {
     "wording": ("settled", "completed"),
     "collected": ("completed", "succeeded"),
     "link": ("payment_link", "next_action"),
     "payload_name": ("clearPayload", "payload"),
+    "wrapped": _SWITCH,
+    "approval": _SWITCH,
+    "magic": _SWITCH,
+    "prefunded": _SWITCH,
+    "bare_signature": _SWITCH,
+    "amount_text": _SWITCH,
+    "empty_401": _SWITCH,
+    "key_life_s": (None,),
+    "reconcile_s": (None,),
 }
+_LEAST: Final = {"key_life_s": 0, "reconcile_s": 0, "webhook_deadline_s": 0.001}
 
 
 @dataclass(slots=True)
@@ -26,8 +40,14 @@ class Settings:
         wording: the word of Orkesta for a paid payment, `settled` or `completed`.
         wrapped: Orkesta's batches travel as `{"payments": […]}` and `{"results": […]}`.
         approval: Orkesta's payments wait for an approver, who comes by `/_control/release`.
+        reconcile_s: Orkesta's payments are reconciled so long after they are settled, divided by
+            the speed; None is never.
         magic: magic accounts misbehave (see `magic`).
         key_life_s: how long Orkestra remembers a referenceId; None is for ever.
+        prefunded: Orkestra pays out only what orders in the same currency have brought in.
+        webhooks: where the webhooks of each platform go; platforms without an address send none.
+        webhook_deadline_s: how long a webhook waits for its answer.
+        bare_signature: Orkesta's signature comes without `sha256=` (A-OKS-6).
         collected: the word of Orchestrate for a paid payment, `completed` or `succeeded`.
         amount_text: Orchestrate shows amounts as text, else as numbers.
         link: where Orchestrate shows the link, `payment_link` or `next_action`.
@@ -41,6 +61,11 @@ class Settings:
     approval: bool = False
     magic: bool = True
     key_life_s: float | None = None
+    reconcile_s: float | None = None
+    prefunded: bool = False
+    webhooks: dict[str, str] = field(default_factory=dict)
+    webhook_deadline_s: float = 10.0
+    bare_signature: bool = False
     collected: str = "completed"
     amount_text: bool = True
     link: str = "payment_link"
@@ -56,6 +81,9 @@ class Settings:
         if not isinstance(wanted, dict):
             raise ValueError("settings are an object")  # noqa: TRY004  one error for the caller
         checked = {name: _checked(name, value) for name, value in wanted.items()}
+        if "webhooks" in checked:
+            wanted_urls = {**self.webhooks, **checked["webhooks"]}
+            checked["webhooks"] = {name: url for name, url in wanted_urls.items() if url}
         for name, value in checked.items():
             setattr(self, name, value)
 
@@ -66,16 +94,17 @@ class Settings:
         return shown
 
 
-def _checked(name: object, value: object) -> float | bool | str | None:
+def _checked(name: object, value: object) -> Any:  # noqa: ANN401  as the field has it
     match name, value:
         case "speed", str() | int() | float():
             return speed_of(str(value))
-        case str(), str() if value in _WORDS.get(name, ()):
+        case str(), str() | bool() | None if value in _CHOICES.get(name, ()):
             return value
-        case "wrapped" | "approval" | "magic" | "amount_text" | "empty_401", bool():
-            return bool(value)
-        case "key_life_s", None:
-            return None
-        case "key_life_s", int() | float() if value >= 0:
+        case str(), int() | float() if value >= _LEAST.get(name, math.inf):
             return float(value)
-    raise ValueError(f"{name!r} cannot be {value!r}")
+        case "webhooks", dict() if all(
+            known in CHANNELS and (url is None or is_url(url)) for known, url in value.items()
+        ):
+            return value
+        case _:
+            raise ValueError(f"{name!r} cannot be {value!r}")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.sandbox.receiver import Receiver
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -175,3 +177,19 @@ def sandbox(_shared: Sandbox) -> Iterator[Sandbox]:
     yield _shared
     _shared.control.delete("/_control/faults").raise_for_status()
     _shared.settings(**usual)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks that accepts everything."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def told(sandbox: Sandbox, receiver: Receiver) -> Iterator[Sandbox]:
+    """A quick sandbox that tells the receiver."""
+    sandbox.settings(speed=20, webhooks={"orkesta": receiver.url, "orkestra": receiver.url})
+    yield sandbox
+    sandbox.settings(webhooks={"orkesta": None, "orkestra": None})

@@ -186,6 +186,16 @@ def test_settings_are_shown_and_wrong_ones_change_nothing(sandbox: Sandbox) -> N
         "approval": False,
         "magic": True,
         "key_life_s": None,
+        "reconcile_s": None,
+        "prefunded": False,
+        "webhooks": {},
+        "webhook_deadline_s": 10.0,
+        "bare_signature": False,
+        "collected": "completed",
+        "amount_text": True,
+        "link": "payment_link",
+        "payload_name": "clearPayload",
+        "empty_401": False,
     }
 
     for wrong in (
@@ -193,6 +203,11 @@ def test_settings_are_shown_and_wrong_ones_change_nothing(sandbox: Sandbox) -> N
         {"speed": "fast"},
         {"speed": 5, "wording": "done"},
         {"wrapped": 1},
+        {"webhooks": {"nobody": "http://127.0.0.1/"}},
+        {"webhooks": {"orkesta": "127.0.0.1"}},
+        {"webhooks": "http://127.0.0.1/"},
+        {"webhook_deadline_s": 0},
+        {"reconcile_s": "soon"},
         {"key_life_s": -1},
         {"nothing": 1},
         [1],

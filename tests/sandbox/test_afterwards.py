@@ -1,0 +1,201 @@
+"""What comes after the reply: returns, silence, look-ups that lag, keys that are forgotten."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.conftest import Sandbox
+    from tests.sandbox.receiver import Receiver
+
+
+def _line(sandbox: Sandbox, kind: str, name: str) -> dict[str, Any]:
+    """Wait for a line of the truth log about an effect."""
+    deadline = time.monotonic() + 10
+    while True:
+        for line in sandbox.truth():
+            if line["kind"] == kind and line["effect"] == name:
+                return line
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _balance(sandbox: Sandbox) -> int:
+    balance: float = sandbox.orkesta.get("/accounts").json()[0]["balance"]
+    return round(100 * balance)
+
+
+# money that comes back
+
+
+def test_a_settled_payment_can_come_back(told: Sandbox, receiver: Receiver) -> None:
+    """A-OKS-14."""
+    before = _balance(told)
+    rule = {"fault": "returned", "route": "POST *", "reference": "BACK-1"}
+    told.faults({**rule, "options": {"seconds": 0.1}})
+    [payment] = told.batch(told.item("BACK-1")).json()
+
+    line = _line(told, "return", payment["id"])
+    shown = told.orkesta.get(f"/payments/{payment['id']}").json()
+
+    assert (line["reference"], line["amount_minor"], line["currency"]) == ("BACK-1", 1500, "TRY")
+    assert (shown["status"], shown["returned_amount"]) == ("returned", 1500)
+    assert _balance(told) == before
+    assert [got.type for got in receiver.wait(4)][2:] == ["payment.settled", "payment.returned"]
+    assert receiver.got[2].document["data"]["status"] == "settled"
+    assert told.struck("returned") == 1
+
+
+def test_a_part_of_a_settled_payment_can_come_back(told: Sandbox, receiver: Receiver) -> None:
+    options = {"seconds": 0, "share": 0.4, "references": "PART-1"}
+    told.faults({"fault": "returned", "options": options})
+    payment, other = told.batch(told.item("PART-1"), told.item("PART-2")).json()
+
+    assert _line(told, "return", payment["id"])["amount_minor"] == 600
+    shown = told.orkesta.get(f"/payments/{payment['id']}").json()
+
+    assert (shown["status"], shown["returned_amount"]) == ("settled", 600)
+    assert "returned_amount" not in told.orkesta.get(f"/payments/{other['id']}").json()
+    returned = [got for got in receiver.wait(7) if got.type == "payment.returned"]
+    assert [got.document["data"]["returned_amount"] for got in returned] == [600]
+
+
+def test_a_payment_can_be_sent_back_by_hand_and_not_more_than_once(sandbox: Sandbox) -> None:
+    sandbox.settings(speed="instant")
+    [payment] = sandbox.batch(sandbox.item("HAND-1")).json()
+
+    def back(**changes: object) -> int:
+        body = {"effect": payment["id"], **changes}
+        return sandbox.control.post("/_control/return", json=body).status_code
+
+    assert back(effect="pay_none") == 404
+    assert back(amount_minor=1501) == back(amount_minor=0) == back(amount_minor=1.5) == 422
+    assert back(amount_minor=500) == 200
+    assert back() == 200
+    assert back(amount_minor=1) == 422
+    assert sandbox.orkesta.get(f"/payments/{payment['id']}").json()["status"] == "returned"
+
+
+def test_what_is_not_paid_does_not_come_back(sandbox: Sandbox) -> None:
+    sandbox.settings(speed=10)
+    sandbox.faults({"fault": "returned", "options": {"seconds": 0}})
+    [cancelled] = sandbox.batch(sandbox.item("NEVER-1", to_account="TR776666")).json()
+    [held] = sandbox.batch(sandbox.item("NEVER-2", to_account="TR777777")).json()
+    [failed] = sandbox.batch(sandbox.item("NEVER-3", to_account="TR778888")).json()
+    sandbox.orkesta.delete(f"/payments/{cancelled['id']}").raise_for_status()
+    time.sleep(0.3)
+
+    for payment in (cancelled, held, failed):
+        body = {"effect": payment["id"]}
+        assert sandbox.control.post("/_control/return", json=body).status_code == 422
+    assert not [line for line in sandbox.truth() if str(line.get("effect")).startswith("NEVER")]
+
+
+def test_a_marked_payment_comes_back_after_a_restart(start: Callable[..., Sandbox]) -> None:
+    before = start("--speed", "100")
+    before.faults({"fault": "returned", "options": {"seconds": 0.5}})
+    [payment] = before.batch(before.item("LATER-1")).json()
+    before.end()
+
+    after = start()
+
+    _line(after, "return", payment["id"])
+    assert after.orkesta.get(f"/payments/{payment['id']}").json()["status"] == "returned"
+
+
+# money that was never gone
+
+
+@pytest.mark.parametrize("account", ["TR33778888", "TR33773333"])
+def test_the_money_of_a_failed_payment_comes_back(sandbox: Sandbox, account: str) -> None:
+    sandbox.settings(speed=5)
+    before = _balance(sandbox)
+
+    sandbox.batch(sandbox.item("FAILS", to_account=account))
+
+    assert _balance(sandbox) == before - 1500
+    time.sleep(0.5)
+    assert _balance(sandbox) == before
+
+
+def test_the_money_of_a_cancelled_payment_comes_back_once(sandbox: Sandbox) -> None:
+    before = _balance(sandbox)
+    sandbox.settings(speed=1)
+    for account in ("TR33000000", "TR33778888"):
+        [payment] = sandbox.batch(sandbox.item("STOPS", to_account=account)).json()
+        sandbox.orkesta.delete(f"/payments/{payment['id']}").raise_for_status()
+    time.sleep(2.1)
+
+    assert _balance(sandbox) == before
+
+
+def test_a_cancel_is_a_line_that_says_what_is_undone(sandbox: Sandbox) -> None:
+    sandbox.settings(speed=0.01)
+    [payment] = sandbox.batch(sandbox.item("STOPS-2")).json()
+
+    sandbox.orkesta.delete(f"/payments/{payment['id']}").raise_for_status()
+
+    line = _line(sandbox, "cancel", payment["id"])
+    assert (line["platform"], line["reference"]) == ("orkesta", "STOPS-2")
+    assert (line["amount_minor"], line["currency"]) == (1500, "TRY")
+
+
+# silence
+
+
+@pytest.mark.parametrize(
+    ("then", "status", "webhooks"),
+    [("lookup", "settled", 0), ("webhook", "pending", 3), ("never", "pending", 0)],
+)
+def test_an_accepted_batch_can_end_in_one_way_only(
+    told: Sandbox, receiver: Receiver, then: str, status: str, webhooks: int
+) -> None:
+    told.faults({"fault": "accepted_then", "options": {"then": then}})
+
+    reply = told.batch(told.item("QUIET"))
+    [payment] = reply.json()
+    receiver.wait(webhooks)
+    time.sleep(0.2)
+
+    assert (reply.status_code, payment["status"]) == (202, "pending")
+    assert told.orkesta.get(f"/payments/{payment['id']}").json()["status"] == status
+    assert len(receiver.got) == webhooks
+    assert len(told.effects("QUIET")) >= 1
+
+
+# look-ups that lag, keys that are forgotten
+
+
+def test_a_look_up_can_lag(sandbox: Sandbox) -> None:
+    """First it does not find what is there, then it shows what was."""
+    sandbox.settings(speed=10)
+    [payment] = sandbox.batch(sandbox.item("LAG-1")).json()
+    payout = sandbox.orkestra.post("/payouts", json=sandbox.payout("LAG-2")).json()
+    sandbox.faults({"fault": "lagging", "route": "GET *", "options": {"seconds": 0.6}})
+
+    def shown() -> list[Any]:
+        first = sandbox.orkesta.get(f"/payments/{payment['id']}").json()
+        second = sandbox.orkestra.get(f"/payouts/{payout['id']}").json()
+        return [first.get("status"), second.get("status")]
+
+    assert shown() == [None, None]
+    time.sleep(0.6)
+    assert shown()[0] in {"pending", "processing"}
+    time.sleep(0.3)
+    assert shown() == ["settled", "PAID"]
+
+
+def test_a_key_can_be_forgotten(sandbox: Sandbox) -> None:
+    """Then the same request pays once more; the life of a key is what a client must respect."""
+    sandbox.orkestra.post("/payouts", json=sandbox.payout("FORGET")).raise_for_status()
+    sandbox.faults({"fault": "forgotten_key", "reference": "FORGET"})
+
+    again = sandbox.orkestra.post("/payouts", json=sandbox.payout("FORGET"))
+
+    assert again.status_code == 201
+    assert len(sandbox.effects("FORGET")) == 2
