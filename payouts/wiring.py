@@ -31,6 +31,7 @@ from payouts.plugged import plugged, twins
 from payouts.providers.calls import Calls
 from payouts.providers.client import Timeouts
 from payouts.providers.events import Hearing
+from payouts.providers.orchestra import Orchestra, StringTokens
 from payouts.providers.orchestrate import Orchestrate
 from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
@@ -66,6 +67,7 @@ _SANDBOX_SIGNS = {
     "orchestrate": "sandbox-orchestrate-webhook-secret",
 }
 _DATABASE = "payouts"
+_VAULT_TIMEOUTS = Timeouts(read=5.0, overall=8.0)  # a lane holds its batches meanwhile
 LANDINGS = ("success", "cancel")
 """Static pages of `payouts/data/landing`, served as `/paid/<word>`; they say that they prove nothing."""
 
@@ -76,6 +78,7 @@ class Parts:
 
     Args:
         orchestrate: collects money by payment links; none without its key.
+        orchestra: keeps keys of account data, operates on cards; none without its key.
         keeper: raises the generation of the database and the file beside it (P22).
     """
 
@@ -87,6 +90,7 @@ class Parts:
     database_id: str
     keeper: restore.Keeper
     orchestrate: Orchestrate | None = None
+    orchestra: Orchestra | None = None
 
     @property
     def settings(self) -> Settings:
@@ -337,15 +341,17 @@ def opened(
                     progress=progress,
                 )
             )
+        orchestra = _orchestra(settings, base_urls)
         parts = Parts(
             project,
             database,
-            Vault(vault_key),
+            _vault(settings, vault_key, orchestra),
             Signer(install_key, version),
             _connectors(settings, base_urls) | plugged(project, base_urls),
             database_id,
             restore.Keeper(database, project.state / "generation", database_id),
             _orchestrate(settings, base_urls),
+            orchestra,
         )
         _start_generation(parts, warned, first_start)
         yield parts
@@ -583,3 +589,32 @@ def _orchestrate(settings: Settings, sandbox: str | None) -> Orchestrate | None:
     if key is None:
         return None
     return Orchestrate(settings.orchestrate.base_url, api_key=key.get_secret_value())
+
+
+def _orchestra(settings: Settings, sandbox: str | None) -> Orchestra | None:
+    """The platform that keeps secrets, if it has a key; in the sandbox always, at its address."""
+    if settings.environment == "sandbox":
+        base = sandbox or "http://127.0.0.1:9"
+        return Orchestra(f"{base}/orchestra", api_key="sandbox-orchestra")
+    key = settings.orchestra.api_key
+    if key is None:
+        return None
+    return Orchestra(settings.orchestra.base_url, api_key=key.get_secret_value())
+
+
+def _vault(settings: Settings, key: bytes, orchestra: Orchestra | None) -> Vault:
+    """The vault; blobs that need a key of Orchestra's open also after `vault` is set back.
+
+    Raises:
+        SettingsError: Orchestra is to keep keys, and has no API key.
+    """
+    if orchestra is None and settings.vault == "orchestra":
+        raise SettingsError(
+            "vault is orchestra, but Orchestra has no API key",
+            hint='Set api_key under [orchestra], or vault = "local".',
+        )
+    if orchestra is None:
+        return Vault(key)
+    calls = Calls(orchestra.base_url, orchestra.headers, _VAULT_TIMEOUTS)
+    keys = StringTokens(orchestra, calls)
+    return Vault(key, keys=keys, shared=settings.vault == "orchestra")

@@ -6,6 +6,7 @@ PayoutsError                what, which, and what to do
 │   └── SettingsError       a setting is missing or contradicts another
 ├── FileRefusedError        a payee file was refused whole; nothing was sent    (exit 4)
 ├── AmountError             a text is no amount of its currency
+├── VaultAwayError          who keeps the keys of account data cannot be reached now
 └── InvariantError          our own bug: a promise would have been broken       (exit 1)
 ```
 
@@ -22,6 +23,7 @@ __all__ = [
     "PayoutsError",
     "SettingsError",
     "UsageError",
+    "VaultAwayError",
 ]
 
 
@@ -66,6 +68,12 @@ class AmountError(PayoutsError):
     """A text is no amount of its currency."""
 
     code = "E_AMOUNT_FORMAT"
+
+
+class VaultAwayError(PayoutsError):
+    """Who keeps the keys of account data cannot be reached now: nothing was opened or sent."""
+
+    code = "E_VAULT_AWAY"
 
 
 class InvariantError(PayoutsError):

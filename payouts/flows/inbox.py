@@ -22,6 +22,7 @@ from psycopg import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
+from payouts.core.errors import VaultAwayError
 from payouts.core.ids import public_id, wire_prefix
 from payouts.core.items import State
 from payouts.core.outcomes import Verdict
@@ -216,7 +217,8 @@ class _Group:
             with self.unit.begin_nested():
                 return self._dispatch(heard)
         except Exception as error:
-            if isinstance(error, DBAPIError | DriverError) and passing(error):
+            broken_off = isinstance(error, DBAPIError | DriverError) and passing(error)
+            if broken_off or isinstance(error, VaultAwayError):
                 raise  # not the events' fault: all of it is done again
             del self.alarms[said:]
             if len(heard) == 1:

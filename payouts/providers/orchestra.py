@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from payouts.core.capabilities import Capabilities
-from payouts.core.errors import UsageError
+from payouts.core.errors import UsageError, VaultAwayError
 from payouts.core.money import format_minor
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import strict
@@ -41,7 +41,6 @@ __all__ = [
     "Orchestra",
     "Result",
     "StringTokens",
-    "TokensAwayError",
     "Whose",
 ]
 
@@ -396,10 +395,6 @@ class Orchestra:
         return Request("DELETE", f"/StringTokens/{quote(token, safe='')}")
 
 
-class TokensAwayError(Exception):
-    """The platform that keeps the tokens gave no usable answer; asking again may bring one."""
-
-
 class StringTokens:
     """Texts that are kept at Orchestra, one call each and waited for.
 
@@ -429,40 +424,39 @@ class StringTokens:
         """Store a text; returns its token.
 
         Raises:
-            TokensAwayError: no answer, or none that can be read.
+            VaultAwayError: no answer, or none that can be read.
         """
         exchange = self._asked(self._platform.keep(payload))
-        token = (
-            strict.ident(_object(exchange).get("token")) if exchange.status in _CREATED else None
-        )
+        found = _readable(exchange) if exchange.status in _CREATED else {}
+        token = strict.ident(found.get("token"))
         if token is None:
-            raise TokensAwayError(f"storing a token was answered by {exchange.status}")
+            raise self._away(f"storing a key was answered by {exchange.status}")
         return token
 
     def reveal(self, token: str) -> str | None:
         """The text of a token; none where it was deleted or never was.
 
         Raises:
-            TokensAwayError: no answer, or none that can be read.
+            VaultAwayError: no answer, or none that can be read.
         """
         exchange = self._asked(self._platform.reveal(token))
         if exchange.status == _GONE:
             return None
-        document = _object(exchange) if exchange.status == _OK else {}
-        text = document.get("clearPayload", document.get("payload"))  # PROVIDERS 3.6: both
+        found = _readable(exchange) if exchange.status == _OK else {}
+        text = found.get("clearPayload", found.get("payload"))  # PROVIDERS 3.6: both
         if not isinstance(text, str):
-            raise TokensAwayError(f"reading a token was answered by {exchange.status}")
+            raise self._away(f"reading a key was answered by {exchange.status}")
         return text
 
     def forget(self, token: str) -> bool:
         """Delete a token for good; false where it is gone already.
 
         Raises:
-            TokensAwayError: no answer, or none that says so.
+            VaultAwayError: no answer, or none that says so.
         """
         exchange = self._asked(self._platform.forget(token))
         if exchange.status not in {_OK, _GONE}:
-            raise TokensAwayError(f"deleting a token was answered by {exchange.status}")
+            raise self._away(f"deleting a key was answered by {exchange.status}")
         return exchange.status == _OK
 
     def _asked(self, request: Request) -> Exchange:
@@ -472,8 +466,22 @@ class StringTokens:
                 break
             exchange = self._send(request, None)
         if exchange.failure is not None:
-            raise TokensAwayError(f"{self._platform.base_url}: {exchange.failure}")
+            raise self._away(f"it does not answer ({exchange.failure})")
         return exchange
+
+    def _away(self, why: str) -> VaultAwayError:
+        return VaultAwayError(
+            f"Orchestra keeps the keys of the account data, and {why}",
+            hint="Nothing was sent. Check the network and [orchestra]; `payouts doctor` asks it.",
+        )
+
+
+def _readable(exchange: Exchange) -> dict[str, Any]:
+    """The object of a body; an empty one where it cannot be read."""
+    try:
+        return _object(exchange)
+    except UnreadableError:
+        return {}
 
 
 def _json(value: object) -> bytes:
@@ -499,10 +507,7 @@ def _object(exchange: Exchange) -> dict[str, Any]:
 
 def _refused(exchange: Exchange) -> Result:
     """Why it was refused, from an OperationResult or a validation error; either may be missing."""
-    try:
-        document = _object(exchange)
-    except UnreadableError:
-        document = {}
+    document = _readable(exchange)
     status = strict.word(document.get("operationResultCode"))
     words = document.get("operationResultDescription") or document.get("fieldName")
     code = strict.word(words) or f"http_{exchange.status}"
