@@ -107,7 +107,15 @@ class World:
                 ).rests
             return rests or time.monotonic() > end
 
-        asyncio.run(work(self.parts, finished=finished, poll_s=0.05, said=self.alarms.append))
+        asyncio.run(
+            work(
+                self.parts,
+                finished=finished,
+                poll_s=0.05,
+                said=self.alarms.append,
+                broken=lambda lane, error: self.alarms.append(f"{lane}: {error!r}"),
+            )
+        )
         return self.states(run_id)
 
     def pay(self, rows: list[dict[str, str]], **changes: Any) -> dict[str, int]:  # noqa: ANN401  fields of Pipeline
@@ -185,7 +193,13 @@ def _worlds(
 
     with ExitStack() as stack:
 
-        def make(faults: str = "", *, speed: str = "instant", settings: str = "") -> World:
+        def make(
+            faults: str = "",
+            *,
+            speed: str = "instant",
+            settings: str = "",
+            seed: int | None = None,
+        ) -> World:
             args = postgres.connect_args(make_database("world", template=payouts_template))
             url = (
                 f"postgresql://{args['user']}@/{args['dbname']}"
@@ -197,6 +211,7 @@ def _worlds(
             (tmp_path / "payouts.toml").write_text(
                 f'payer = "world"\n{settings}\n[sandbox]\nspeed = {shown}\n'
                 + ('faults = "faults.toml"\n' if faults else "")
+                + ("" if seed is None else f"seed = {seed}\n")
             )
             parts = stack.enter_context(opened(load_settings(tmp_path)))
             return World(parts, tmp_path)
