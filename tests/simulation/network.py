@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
@@ -18,7 +20,7 @@ from tests.simulation.platform import Reply
 from tests.simulation.virtual import WORKER, DiedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.simulation.plan import Fault
     from tests.simulation.platform import Platform
@@ -41,6 +43,7 @@ _STATUS = {
     "not_found": 404,
     "payment_required": 402,
     "whole_batch_400": 400,
+    "bad_request": 422,
     "request_timeout": 408,
     "in_progress": 409,
     "moved": 307,
@@ -51,32 +54,62 @@ _STATUS = {
     "partial_content": 206,
 }
 _BEFORE = frozenset(_STATUS) - {
-    *("error_after", "unavailable_after", "late_effect_error", "no_content", "partial_content")
+    *("error_after", "unavailable_after", "late_effect_error", "no_content", "partial_content"),
+    *("in_progress", "request_timeout"),
 }
 """Answered instead of being done."""
+
+
+_PROVEN = frozenset(
+    {
+        *("refused", "no_pool", "throttled", "throttled_no_time", "locked", "unauthorized"),
+        *("forbidden", "no_route", "payment_required", "whole_batch_400", "bad_request", "slow"),
+        *("shuffled", "duplicated", "stranger"),
+    }
+)
+"""After these nothing is unclear: not executed, or read as it is."""
+
+_REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 423, 429})
+_QUIET_S = 900.0  # RELIABILITY §3: an unclear item is left alone for a quarter of an hour
+_WIRE_REFERENCE = re.compile(rb'"P[A-Z2-7]{31}"')
 
 
 class Network:
     """Between the engine and one platform.
 
     Args:
-        faults: by (kind of request, its number).
+        faults: what befalls which request.
+        wires: of the plan's items, in their order.
         tell: hears one line per request, for the trace.
+        leaving: judges a submission at the moment in which it leaves.
     """
 
     def __init__(
         self,
         loop: VirtualLoop,
         platform: Platform,
-        faults: Mapping[tuple[str, int], Fault],
+        faults: Sequence[Fault],
+        wires: Sequence[str],
         tell: Callable[[str], None],
+        leaving: Callable[[list[str]], Iterable[str]],
     ) -> None:
-        self.loop, self.platform, self.faults, self.tell = loop, platform, dict(faults), tell
-        self.counts = {"submit": 0, "poll": 0, "cancel": 0, "find": 0}
+        self.loop, self.platform, self.tell, self.leaving = loop, platform, tell, leaving
+        self.wires = wires
+        self.by_call = {(f.call, f.nth): f for f in faults if f.item is None}
+        self.by_item = {(wires[f.item], f.nth): f for f in faults if f.item is not None}
+        self.counts: Counter[str] = Counter()
         self.fired: list[str] = []
-        self.struck: set[bytes] = set()
-        """Bodies of submissions that a fault befell."""
-        self.submitted: list[tuple[float, bytes]] = []
+        self.struck: dict[str, set[str]] = defaultdict(set)
+        """Wire reference -> names of the faults that befell a request with it."""
+        self.bytes: dict[str, bytes] = {}
+        self.unclear_at: dict[str, float] = {}
+        """Since when the only item of a request is unclear; a batch shows it by a second effect."""
+        self.broken: list[str] = []
+
+    def heal(self) -> None:
+        """From here on nothing befalls a request."""
+        self.by_call.clear()
+        self.by_item.clear()
 
     def client(
         self,
@@ -94,17 +127,43 @@ class Network:
         """One request there, and what comes back."""
         call = {"POST": "submit", "DELETE": "cancel"}.get(request.method, "poll")
         self.counts[call] += 1
-        fault = self.faults.get((call, self.counts[call]))
-        name = fault.name if fault is not None else ""
+        fault = self.by_call.get((call, self.counts[call]))
         if call == "submit":
-            self.submitted.append((self.loop.now, request.body or b""))
-        if name:
-            self.fired.append(name)
-            self.struck.add(request.body or request.path.encode())
+            wires = self._left(request.body or b"")
+            hit = [self.by_item.get((wire, self.counts[wire])) for wire in wires]
+            fault = next((each for each in hit if each is not None), fault)
+        else:
+            effect = self.platform.effects.get(request.path.rpartition("/")[2])
+            wires = [effect.wire] if effect is not None else []
+        name = fault.name if fault is not None else ""
         self.tell(f"{call} {self.counts[call]} {name or 'well'}")
         if fault is None:
             return _exchange(await self._arrives(request, headers, _WIRE_S))
-        return await self._befallen(request, headers, fault)
+        self.fired.append(name)
+        for wire in wires:
+            self.struck[wire].add(name)
+        if call != "submit" or name in _PROVEN or len(wires) > 1:
+            return await self._befallen(request, headers, fault)
+        self.unclear_at[wires[0]] = self.loop.now
+        exchange = await self._befallen(request, headers, fault)
+        if exchange.status in _REFUSALS:
+            del self.unclear_at[wires[0]]
+        return exchange
+
+    def _left(self, body: bytes) -> list[str]:
+        """What must hold of every submission when it leaves: its wire references, judged."""
+        found = [match.group()[1:-1].decode() for match in _WIRE_REFERENCE.finditer(body)]
+        rows = body.strip(b"[]").replace(b"},{\"amount", b"}\n{\"amount").split(b"\n")
+        for wire in found:
+            self.counts[wire] += 1
+            mine = next((row for row in rows if wire.encode() in row), b"")
+            if self.bytes.setdefault(wire, mine) != mine:
+                self.broken.append(f"{wire} was sent again with other bytes")
+            quiet = self.loop.now - self.unclear_at.pop(wire, -_QUIET_S)
+            if quiet < _QUIET_S:
+                self.broken.append(f"{wire} was sent again {quiet:.0f} s after an unclear answer")
+        self.broken += self.leaving(found)
+        return found
 
     def _arrives(
         self, request: Request, headers: Mapping[str, str], after_s: float

@@ -23,11 +23,11 @@ SUBMIT_FAULTS = (
     # never there
     *("refused", "lost_request", "server_error", "bad_gateway", "throttled", "throttled_no_time"),
     *("unavailable", "locked", "unauthorized", "forbidden", "no_route", "payment_required"),
-    *("whole_batch_400", "request_timeout", "in_progress", "moved", "no_pool"),
+    *("whole_batch_400", "moved", "no_pool", "bad_request"),
     # there, and the reply is lost or spoilt
     *("lost_reply", "reset_reply", "hang", "error_after", "unavailable_after", "late_effect"),
     *("late_effect_error", "html", "empty", "cut", "malformed", "repeated_key", "accepted_only"),
-    *("no_content", "partial_content"),
+    *("no_content", "partial_content", "in_progress", "request_timeout"),
     # there, and the reply says something odd
     *("missing", "shuffled", "duplicated", "twice_different", "stranger", "no_reference"),
     *("unknown_word", "other_amount", "other_currency", "other_id", "no_id", "slow"),
@@ -40,15 +40,18 @@ POLL_FAULTS = (
 )
 """What may befall a look."""
 
+_LOST = ("lost_reply", "reset_reply", "error_after", "hang", "late_effect", "cut", "no_content")
+
 POINTS = ("before_turn", "before_commit", "after_turn", "before_send", "after_send")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What befalls the `nth` request of a kind (`submit` or `poll`).
+    """What befalls the `nth` request of a kind (`submit` or `poll`), of all or of one item's.
 
     Args:
         which: picks the item, the byte, the number that the fault is about.
+        item: place of the item whose submissions are counted; none: all requests are.
     """
 
     call: str
@@ -56,6 +59,7 @@ class Fault:
     name: str
     seconds: float
     which: int
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ class Plan:
         ]
         lines += [f"  item {n}: {fate}" for n, fate in enumerate(self.fates) if fate != Fate()]
         lines += [
-            f"  {f.call} {f.nth}: {f.name} (seconds={f.seconds:.1f}, which={f.which})"
+            f"  {f.call} {f.nth}{'' if f.item is None else f' of item {f.item}'}: {f.name}"
+            f" (seconds={f.seconds:.1f}, which={f.which})"
             for f in self.faults
         ]
         lines += [f"  {mishap}" for mishap in self.mishaps]
@@ -119,25 +124,25 @@ def draw(seed: int) -> Plan:
     rng = random.Random(seed)
     level = rng.choice(("C0", "C1"))
     count = rng.randint(2, 6)
-    filed = rng.random() < 0.2
+    filed, slow = rng.random() < 0.2, rng.random() < 0.4
     heals_at = rng.choice((600.0, 3600.0, 8 * 3600.0, _DAY, 3 * _DAY))
     return Plan(
         seed=seed,
         level=level,
         amounts=tuple(rng.randint(100, 99_999) for _ in range(count)),
-        fates=tuple(_fate(rng) for _ in range(count)),
+        fates=tuple(_fate(rng, slow=slow) for _ in range(count)),
         batch_max=rng.choice((2, 3, 8)),
         filed=filed,
-        horizon_s=rng.choice((5.0, 60.0)),
+        horizon_s=rng.choice((5.0, 3600.0)),
         heals_at=heals_at,
         faults=_faults(rng, level, count),
         mishaps=_mishaps(rng, heals_at, filed=filed),
     )
 
 
-def _fate(rng: random.Random) -> Fate:
+def _fate(rng: random.Random, *, slow: bool) -> Fate:
     ends = rng.choices(("paid", "failed", "refused"), (8, 1, 1))[0]
-    after = rng.choice((0.0, 0.0, 0.0, 30.0, 30.0, 600.0, 30_000.0))
+    after = rng.choice((0.0, 0.0, 30.0, 600.0, 30_000.0)) if slow else 0.0
     puts_off = rng.choice((0, 0, 0, 0, 0, 0, 1, 3))
     return Fate(ends, 0.0 if ends == "refused" else after, puts_off)
 
@@ -152,7 +157,12 @@ def _faults(rng: random.Random, level: str, count: int) -> tuple[Fault, ...]:
         name = rng.choice(SUBMIT_FAULTS if call == "submit" else POLL_FAULTS)
         seconds = rng.choice((0.5, 3.0, 20.0, 90.0, 2000.0))
         chosen[call, nth] = Fault(call, nth, name, seconds, rng.randrange(1000))
-    return tuple(chosen[key] for key in sorted(chosen))
+    made = [chosen[key] for key in sorted(chosen)]
+    if rng.random() < 0.35:  # what follows upon an unclear answer is where money is lost
+        item = rng.randrange(count)
+        for nth, names in enumerate((_LOST, SUBMIT_FAULTS, SUBMIT_FAULTS)[: rng.randint(1, 3)], 1):
+            made.append(Fault("submit", nth, rng.choice(names), 20.0, rng.randrange(1000), item))
+    return tuple(made)
 
 
 def _mishaps(rng: random.Random, heals_at: float, *, filed: bool) -> tuple[Mishap, ...]:

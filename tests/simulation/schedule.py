@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
 from tests.proof.checker import broken_promises
 from tests.simulation import platform
-from tests.simulation.loading import Office
+from tests.simulation.loading import Office, prefix_of, wire_of
 from tests.simulation.network import Network
 from tests.simulation.virtual import WORKER, DiedError, Worker, virtual_time
 
@@ -81,24 +80,13 @@ class Verdict:
 def play(office: Office, plan: Plan, name: str) -> Verdict:
     """Play a plan; `name` must be new in this database."""
     verdict = Verdict()
-    with virtual_time() as loop:
+    with virtual_time({"Client": lambda *args, **named: networks[0].client(*args, **named)}) as loop:
         office.stage.clock = loop.instant
         schedule = _Schedule(office, plan, name, loop, verdict)
-        with _replaced(schedule.network):
-            loop.run_until_complete(schedule.run())
+        networks = [schedule.network]
+        loop.run_until_complete(schedule.run())
         schedule.judge()
     return verdict
-
-
-@contextmanager
-def _replaced(network: Network) -> Iterator[None]:
-    from payouts.flows import lane  # noqa: PLC0415  the module, whose name is replaced
-
-    before, lane.Client = lane.Client, network.client  # type: ignore[misc, assignment]
-    try:
-        yield
-    finally:
-        lane.Client = before  # type: ignore[misc]
 
 
 class _Schedule:
@@ -118,8 +106,10 @@ class _Schedule:
         self.network = Network(
             loop,
             self.platform,
-            {(fault.call, fault.nth): fault for fault in plan.faults},
+            [f for f in plan.faults if f.item is None or f.item < len(plan.amounts)],
+            [wire_of(name, reference) for reference, _ in self.lines],
             self.tell,
+            self._leaving,
         )
         self.fates: dict[str, platform.Fate] = {}
         self.draws = random.Random(plan.seed)
@@ -130,6 +120,8 @@ class _Schedule:
         self.healed = False
         self.disturbed = False
         self.errors: list[str] = []
+        self.held: set[str] = set()
+        self.released = True
 
     def tell(self, sentence: str) -> None:
         worker = WORKER.get()
@@ -167,8 +159,6 @@ class _Schedule:
         self.tell(f"loaded run {self.runs[-1]}")
 
     def _name_fates(self) -> None:
-        from tests.simulation.loading import wire_of  # noqa: PLC0415  used here alone
-
         for (reference, _), fate in zip(self.lines, self.plan.fates, strict=True):
             self.fates[wire_of(self.name, reference)] = fate
 
@@ -324,15 +314,31 @@ class _Schedule:
             ).scalar_one()
             unit.execute(
                 text(
+                    "SELECT id FROM batch WHERE id = (SELECT batch_id FROM item WHERE id = :item)"
+                    " FOR UPDATE"
+                ),
+                {"item": item},
+            )
+            unit.execute(
+                text(
                     "INSERT INTO hold (run_id, item_id, reason, detail, opened_by)"
                     " VALUES (:run, :item, 'person', 'wait', 'person:ana')"
                 ),
                 {"run": self.runs[0], "item": item},
             )
         self.tell(f"item {item} is held")
+        # What was claimed before it was held may still leave.
+        self.released = False
+        self.loop.call_later(60.0, self._is_held)
         self.loop.call_later(seconds, self._release)
 
+    def _is_held(self) -> None:
+        if not self.released:
+            self.held.add(self.network.wires[-1])
+
     def _release(self) -> None:
+        self.released = True
+        self.held.clear()
         with self.office.stage.unit() as unit:
             unit.execute(
                 text(
@@ -346,12 +352,23 @@ class _Schedule:
         await asyncio.sleep(self.plan.heals_at)
         self.tell("heals")
         self.healed = True
-        self.network.faults.clear()
+        self.network.heal()
         self.platform.held = False
         for worker in self.workers:
             worker.thaws_at = min(worker.thaws_at, self.loop.now)
         self._release()
         self._resume()
+
+    def _leaving(self, wires: list[str]) -> Iterator[str]:
+        """Whether what leaves now is on disk as sent, by an attempt that is open (P4, P20)."""
+        yield from (f"{wire} was sent while it is held" for wire in self.held & set(wires))
+        with self.office.stage.reading() as connection:
+            rows = connection.execute(text(_SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]})
+            sent = [tuple(row) for row in rows]
+        if [row[0] for row in sent] != ["sending"] * len(wires):
+            yield f"{len(wires)} items left, on disk they are {sent}"
+        if not all(opened for _, opened in sent):
+            yield "a submission left without an open attempt"
 
     def _next_wake(self) -> float | None:
         """Seconds until anything of ours is due; none where nothing ever is."""
@@ -369,7 +386,7 @@ class _Schedule:
         wires = self.office.wires(self.name)
         verdict, stage = self.verdict, self.office.stage
         verdict.fired.update(self.network.fired)
-        verdict.broken += self.errors
+        verdict.broken += [*self.errors, *dict.fromkeys(self.network.broken)]
         with psycopg.connect(stage.conninfo()) as connection:
             verdict.broken += broken_promises(connection, self.truth.lines, wires, runs=self.runs)
             rows = connection.execute(
@@ -391,22 +408,23 @@ class _Schedule:
 
     def _ended(self, item: int, state: str, code: str | None, wire: str) -> Iterator[str]:
         """Whether the item came to an end that its platform and its luck allow."""
-        if state in {"settled", "failed"}:
-            ends = self._fate(wire).ends
-            if state == "failed" and ends == "paid" and not self._excused(wire):
-                yield f"item {item} failed ({code}) though nothing befell it"
-            return
-        if state == "review" and self._excused(wire):
+        struck = self.network.struck[wire]
+        if state == "failed" and self._fate(wire).ends == "paid" and not struck & _REFUSING:
+            yield f"item {item} failed ({code}) though nobody refused it"
+        if state in {"settled", "failed"} or (state == "review" and (self.disturbed or struck)):
             return
         yield f"item {item} is stuck in {state} ({code})"
 
-    def _excused(self, wire: str) -> bool:
-        """Whether anything befell the item that a person may have to look at."""
-        return self.disturbed or any(
-            wire.encode() in body or not body.startswith((b"{", b"["))
-            for body in self.network.struck
-        )
 
+_REFUSING = frozenset({"whole_batch_400", "bad_request", "twice_different"})
+"""Faults by which a platform says of an item that it is refused."""
+
+_SENDING = """
+SELECT n.state::text, EXISTS (SELECT FROM attempt a WHERE a.batch_id = n.batch_id
+         AND a.closed_at IS NULL AND (a.members IS NULL OR n.id = ANY (a.members)))
+  FROM item_now n JOIN line l ON l.item_id = n.id AND l.outcome = 'accepted'
+ WHERE n.funding = :funding AND n.wire_prefix = ANY (:prefixes) ORDER BY n.id
+"""
 
 _NEXT = """
 SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM (

@@ -8,7 +8,9 @@ session's end does to others (a rollback, its advisory locks) is done when one i
 from __future__ import annotations
 
 import logging
+import select
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -43,6 +45,22 @@ class _Session(psycopg.Connection[Any]):
 
     stage: Stage | None = None
     used: bool = False
+    times: int = 0
+    shown: datetime | None = None
+
+    def rollback(self) -> None:
+        """A setting of a transaction that is undone is undone with it."""
+        self.shown = None
+        super().rollback()
+
+    def lives(self) -> bool:
+        """Whether the server has said nothing unasked, which is how it says farewell."""
+        return not self.closed and not select.select([self.fileno()], [], [], 0)[0]
+
+    def end_of(self, times: int) -> None:
+        """End the session for who has it for the `times`-th time, unless it was given back."""
+        if self.used and self.times == times:
+            self.end()
 
     def close(self) -> None:
         """End what the session holds, and keep it for the next."""
@@ -84,23 +102,30 @@ class Stage(Database):
     def _session(self) -> _Session:
         while self.free:
             session = self.free.pop()
-            if not session.closed:
+            if session.lives():
                 break
+            session.stage = None
+            session.close()
         else:
             session = _Session.connect(self._where, prepare_threshold=2)
             session.stage = self
         session.used = True
+        session.times += 1
         worker = WORKER.get()
         if worker is not None:
-            worker.closing.append(session.end)
+            worker.closing.append(partial(session.end_of, session.times))
         return session
 
     def _set_clock(self, connection: Connection) -> None:
         raw = connection.connection.driver_connection
         assert isinstance(raw, _Session)
+        now = self.clock()
+        if raw.shown == now:
+            return
         # Where the session is gone, the statement that follows says so through SQLAlchemy.
         with suppress(psycopg.Error):
-            raw.execute("SELECT set_config('payouts.now', %s, false)", [self.clock().isoformat()])
+            raw.execute("SELECT set_config('payouts.now', %s, false)", [now.isoformat()])
+            raw.shown = now
 
     def cut_off(self) -> None:
         """End all sessions of this database, as a restart of the server does."""
@@ -110,7 +135,7 @@ class Stage(Database):
         self.free.clear()
         with psycopg.connect(self._where, autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
@@ -138,7 +163,10 @@ def prepared(server: embedded.Server, name: str) -> Iterator[Stage]:
         migrate.upgrade(made)
         made.dispose()
         # Durability is proven elsewhere; here no machine dies.
-        options = "-c search_path=public,queue -c timezone=UTC -c synchronous_commit=off -c jit=off"
+        options = (
+            "-c search_path=public,queue -c timezone=UTC -c synchronous_commit=off -c jit=off"
+            " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+        )
         args = server.connect_args(name) | {"user": ROLE, "options": options}
         stage = Stage(psycopg.conninfo.make_conninfo("", **args))
         try:

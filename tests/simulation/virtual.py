@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import selectors
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from payouts.flows import lane
 from payouts.providers import client
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ __all__ = ["BEGIN", "WORKER", "DiedError", "VirtualLoop", "Worker", "virtual_tim
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 """Where a schedule's time begins."""
+
+
+_LANES = "payouts.flows.lane"
 
 
 class DiedError(BaseException):
@@ -131,12 +134,18 @@ def virtual_time(patched: Mapping[str, Any] | None = None) -> Iterator[VirtualLo
     """A loop of virtual time; inside, the engine's clocks show it.
 
     Args:
-        patched: more names of `payouts.flows.lane` that are replaced meanwhile.
+        patched: more names of the lane's modules that are replaced meanwhile.
     """
     loop = VirtualLoop()
     shown = _Time(loop)
-    places = [(client, "time", shown), (lane, "time", shown)]
-    places += [(lane, name, value) for name, value in (patched or {}).items()]
+    modules = [module for name, module in sys.modules.items() if name.startswith(_LANES)]
+    places = [(module, "time", shown) for module in (client, *modules) if hasattr(module, "time")]
+    places += [
+        (module, name, value)
+        for name, value in (patched or {}).items()
+        for module in modules
+        if hasattr(module, name)
+    ]
     before = [(module, name, getattr(module, name)) for module, name, _ in places]
     try:
         for module, name, value in places:

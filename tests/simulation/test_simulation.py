@@ -1,0 +1,111 @@
+"""The short share of the simulation; `poe prove` and `python -m tests.simulation` play more."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.simulation.plan import POLL_FAULTS, SUBMIT_FAULTS, draw, smaller
+from tests.simulation.runner import Report, run
+from tests.simulation.schedule import make_office, play
+from tests.simulation.stage import prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from payouts.store import embedded
+    from tests.simulation.loading import Office
+
+CHUNK, CHUNKS = 75, 8
+FIRST = 1
+
+# Seeds that once broke a promise, or showed a mistake of the simulation itself.
+KEPT = (3, 61, 1047)
+
+
+@pytest.fixture(scope="module")
+def office(postgres: embedded.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with prepared(postgres, f"simulation_office_{worker}") as stage:
+        yield make_office(stage, tmp_path_factory.mktemp("office"))
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_schedule_of_faults_breaks_a_promise(
+    postgres: embedded.Server, tmp_path: Path, chunk: int
+) -> None:
+    """Each schedule ends converged: nobody paid twice, no line lost, the ledger as the states say."""
+    report = Report()
+    first = FIRST + chunk * CHUNK
+
+    run(postgres, tmp_path, range(first, first + CHUNK), report, failures_max=1)
+
+    assert not report.failures, report.failures[0]
+    assert report.schedules == CHUNK
+    assert report.faults.total() > CHUNK / 4
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_a_seed_that_once_failed_does_not_fail_again(office: Office, seed: int) -> None:
+    verdict = play(office, draw(seed), f"kept{seed}")
+
+    assert verdict.broken == []
+
+
+def test_a_seed_replays_to_the_last_line(office: Office) -> None:
+    """A failure that does not come again when its seed is played teaches nobody."""
+    first, second = (play(office, draw(61), name) for name in ("once", "twice"))
+
+    assert _without_keys(first.trace) == _without_keys(second.trace)
+    assert first.states == second.states
+
+
+def _without_keys(trace: list[str]) -> list[str]:
+    """Times stay; keys of rows differ from play to play."""
+    return [line[:13] + re.sub("[0-9]+", "#", line[13:]) for line in trace]
+
+
+@pytest.mark.parametrize("level", ["C0", "C1"])
+@pytest.mark.parametrize("name", SUBMIT_FAULTS)
+def test_every_fault_fires_and_every_level_bears_it(
+    office: Office, level: str, name: str
+) -> None:
+    from tests.simulation.plan import Fault  # noqa: PLC0415  one row of the table
+
+    fault = Fault("submit", 1, name, 20.0, 1)
+    plan = replace(draw(1), level=level, faults=(fault,), mishaps=(), filed=False, heals_at=600.0)
+
+    verdict = play(office, plan, f"{level}_{name}")
+
+    assert verdict.fired[name] == 1
+    assert verdict.broken == []
+
+
+@pytest.mark.parametrize("name", POLL_FAULTS)
+def test_every_fault_of_a_look_fires_and_is_borne(office: Office, name: str) -> None:
+    from tests.simulation.plan import Fault  # noqa: PLC0415  one row of the table
+    from tests.simulation.platform import Fate  # noqa: PLC0415  the same
+
+    fault = Fault("poll", 1, name, 20.0, 1)
+    fates = (Fate("paid", 600.0),) * 4
+    plan = replace(draw(1), level="C0", faults=(fault,), mishaps=(), filed=False, heals_at=600.0)
+    plan = replace(plan, fates=fates, amounts=(100, 200, 300, 400))
+
+    verdict = play(office, plan, f"poll_{name}")
+
+    assert verdict.fired[name] == 1
+    assert verdict.broken == []
+
+
+def test_a_plan_becomes_smaller_one_thing_at_a_time() -> None:
+    plan = draw(61)
+
+    for less in smaller(plan):
+        assert less != plan
+        sizes = [len(str(each)) for each in (less, plan)]
+        assert sizes[0] <= sizes[1]
