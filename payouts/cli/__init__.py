@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (`frame.Exit`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug, words = _debug(words)
-    words = words or ["--help"]
+    words = _helped(words or ["--help"])
     frame.start(json_wanted="--json" in _options(words), debug=debug)
     before = signal.signal(signal.SIGTERM, _as_ctrl_c) if _in_main_thread() else None
     try:
@@ -74,10 +74,18 @@ def _debug(words: list[str]) -> tuple[bool, list[str]]:
     return len(kept) < count, kept + words[count:]
 
 
+def _helped(words: list[str]) -> list[str]:
+    """`payouts help run` is `payouts run --help`."""
+    return [*words[1:], "--help"] if words[0] == "help" else words
+
+
 def _told(error: BaseException, *, debug: bool) -> Exit:
     """Say what is wrong, which thing, and what to do; a traceback only for `--debug`."""
     if debug:
         traceback.print_exception(error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its message is its help
+        frame.say(str(getattr(error, "message", error)))
+        return Exit.USAGE
     code, message, hint, ending = _words(error)
     frame.complain(code, message, hint, ending)
     return ending
@@ -88,7 +96,7 @@ def _words(error: BaseException) -> tuple[str, str, str, Exit]:
         return error.code, error.message, error.hint, _ending(error)
     if isinstance(error, _WORDS_WRONG):
         message = str(getattr(error, "format_message", error.__str__)())
-        return "E_USAGE", message, _help_for(error), Exit.USAGE
+        return "E_USAGE", message, _help_for(error, message), Exit.USAGE
     if _of_the_database(error):
         first = str(error).strip().splitlines()[0]
         hint = "Is it running and reachable? `payouts doctor` looks; --debug shows everything."
@@ -114,7 +122,9 @@ def _ending(error: PayoutsError) -> Exit:
             return Exit.FAULT
 
 
-def _help_for(error: BaseException) -> str:
+def _help_for(error: BaseException, message: str) -> str:
+    if "--dry-run" in message:
+        return "`payouts plan FILE` shows what `run` would do, and moves nothing."
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "payouts")
     return f"`{path} --help` shows what it understands."

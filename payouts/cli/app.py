@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from payouts.cli.frame import Panel, told
 
-__all__ = ["MODULES", "ORDER", "build"]
+__all__ = ["MODULES", "ORDER", "Below", "build"]
 
 MODULES: tuple[str, ...] = (
     *("run", "work", "serve"),
@@ -55,6 +55,17 @@ class _Group(TyperGroup):
             if rows:
                 with formatter.section(panel):
                     formatter.write_dl(rows)
+
+
+class Below(TyperGroup):
+    """Lists the commands of a group with all of their words."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  the same
+        """One line each."""
+        del ctx
+        rows = [(name, self.commands[name].get_short_help_str(limit=200)) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def build() -> typer.Typer:

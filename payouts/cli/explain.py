@@ -119,7 +119,7 @@ def _explain_code(code: str, *, as_json: bool) -> Exit:
 
     kind = KINDS.get(code)
     if kind is None:
-        near = get_close_matches(code, KINDS, n=3, cutoff=0.5)
+        near = get_close_matches(code, KINDS, n=3, cutoff=0.7)
         hint = f"Did you mean {', '.join(near)}?" if near else "Codes stand in the reject file."
         raise UsageError(f"there is no problem code '{code}'", hint=hint, code="E_CODE_UNKNOWN")
     effect = _EFFECTS[kind.scope, kind.verdict]

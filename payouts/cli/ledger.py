@@ -103,7 +103,9 @@ def fund(
 def ledger(
     account: Annotated[
         str | None,
-        typer.Argument(help="An account, a kind (funding, paid …) or an owner; else an overview."),
+        typer.Argument(
+            help="An account, a kind (funding, paid …), an owner or a currency; else all."
+        ),
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Transfers of one page.")] = 20,

@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands of an operator."""
     add(app, doctor, panel=Panel.OPERATE, example="payouts doctor")
     add(app, sandbox, panel=Panel.OPERATE, example="payouts sandbox --seed 7 --speed 10")
+    from payouts.cli.app import Below  # noqa: PLC0415  it imports the modules of commands
+
     group = typer.Typer(
+        cls=Below,
         help="The database: shell, url, create, upgrade, reset, log.",
         no_args_is_help=True,
         rich_markup_mode=None,

@@ -6,6 +6,7 @@ nothing of that run moves by itself. So the way to go on after a crash is to typ
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,7 @@ def plan(
     from payouts.cli import screen  # noqa: PLC0415  bodies import what they need
 
     wanted = _Wanted(file, pipeline, _share(reject_limit, skip_invalid=skip_invalid), period)
+    _require_there(file)
     with frame.project() as parts:
         with screen.opened() as shown:
             given = _given(parts, wanted, shown, keep=False)
@@ -95,6 +97,7 @@ def run(
     from payouts.cli import screen  # noqa: PLC0415  bodies import what they need
 
     wanted = _Wanted(file, pipeline, _share(reject_limit, skip_invalid=skip_invalid), period)
+    _require_there(file)
     with frame.project(platforms=True) as parts:
         _heading(parts)
         with screen.opened() as shown:
@@ -144,6 +147,16 @@ def _share(text: str | None, *, skip_invalid: bool) -> float | None:
     if not 0 <= share <= 1:
         raise typer.BadParameter(f"'{text}' is no share: write 0.05 or 5%")
     return share
+
+
+def _require_there(file: Path) -> None:
+    """A name that was mistyped is told at once, before servers are started for it."""
+    if not os.path.lexists(file):
+        raise FileRefusedError(
+            f"There is no file {frame.clean(str(file))}",
+            hint="Check the name and the folder.",
+            code="E_FILE_NOT_FOUND",
+        )
 
 
 def _heading(parts: Parts) -> None:
@@ -218,17 +231,16 @@ def _loaded(parts: Parts, given: _Given, shown: Screen, *, dry: bool) -> LoadRes
 
 def _write_rejects(parts: Parts, given: _Given, result: LoadResult) -> None:
     """The reject file of a file that was refused because no line of it is good."""
-    from payouts.intake.rejects import write_rejects  # noqa: PLC0415  bodies import what they need
+    from payouts.flows.repairs import write_beside  # noqa: PLC0415  bodies import what they need
 
     path = _folder(parts, given.file) / f"{given.file.name}.rejected.csv"
-    write_rejects(given.survey, result.problems, path)
-    frame.say(f"The reject file is {_shown(path)}.")
+    written = write_beside(given.survey, result.problems, path)
+    if written is not None:
+        frame.say(f"The reject file is {_shown(written.path)}.")
 
 
 def _folder(parts: Parts, file: Path) -> Path:
     """Where the reports go: beside the file; for the samples and unwritable folders ours."""
-    import os  # noqa: PLC0415  only here
-
     from payouts.local import private_directory  # noqa: PLC0415  bodies import what they need
 
     beside = file.absolute().parent

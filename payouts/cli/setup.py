@@ -50,7 +50,10 @@ def register(app: typer.Typer) -> None:
         example="payouts template --country BR --method pix --format xlsx",
     )
     add(app, coverage, panel=Panel.OPERATE, example="payouts coverage Kenya")
+    from payouts.cli.app import Below  # noqa: PLC0415  it imports the modules of commands
+
     group = typer.Typer(
+        cls=Below,
         help="Settings: what they are and where they come from.",
         no_args_is_help=True,
         rich_markup_mode=None,

@@ -199,8 +199,9 @@ def _status_one(parts: Parts, word: str, *, as_json: bool) -> Exit:
         frame.told(line)
     for line in _matrix(counts):
         frame.told(line)
+    held = any(hold.item_id is None for hold in holds)
     for lane in lanes:
-        for words in _lane_words(lane):
+        for words in [] if held else _lane_words(lane):
             frame.told(f"Lane     {words}")
     frame.next_step(step, why)
     return code

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -25,20 +26,18 @@ from payouts.core.ids import public_id
 from payouts.core.problems import KINDS
 from payouts.flows import page
 from payouts.flows.proof import prove
+from payouts.flows.repairs import write_beside
 from payouts.flows.result import RejectedBy, Report
 from payouts.flows.tally import Tally
 from payouts.intake.checks import check
 from payouts.intake.frames import PROBLEMS, no_problems
 from payouts.intake.output import whole_file
 from payouts.intake.reader import chunks
-from payouts.intake.rejects import write_rejects
 from payouts.intake.results import write_results
 from payouts.store import lanes, queries, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
     from sqlalchemy import Connection
 
     from payouts.intake.checks import Rules
@@ -130,23 +129,25 @@ def write(
         with database.unit() as unit:
             closed_at = runs.close(unit, run_id)
         report = replace(report, closed_at=closed_at)
-    rejects = folder / f"{stem}.rejected.csv"
+    result = folder / f"{stem}.run_result.json"
     refused = remarks.filter(pl.col("outcome").is_in(_REFUSED)).select("line")
-    some = write_rejects(survey, told.join(refused, on="line", how="semi"), rejects)
+    before = _said(result)
+    called = str(before.get("files", {}).get("rejects", f"{stem}.rejected.csv"))
+    rejects = write_beside(
+        survey,
+        told.join(refused, on="line", how="semi"),
+        folder / Path(called).name,
+        ours=before.get("rejects_sha256"),
+    )
     files = Written(
-        report,
-        csv,
-        jsonl,
-        rejects if some else None,
-        folder / f"{stem}.run_result.json",
-        folder / f"{stem}.report.html",
+        report, csv, jsonl, rejects and rejects.path, result, folder / f"{stem}.report.html"
     )
     names = {
         "results_csv": csv.name,
         "results_jsonl": jsonl.name,
         "report_html": files.html.name,
-    } | ({"rejects": rejects.name} if some else {})
-    document = report.document(names)
+    } | ({"rejects": rejects.path.name} if rejects else {})
+    document = report.document(names) | {"rejects_sha256": rejects and rejects.sha256}
     with whole_file(files.result_json) as file:
         file.write(json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
     with whole_file(files.html) as file:
@@ -161,18 +162,19 @@ def _free_name(folder: Path, name: str, run_id: int, database_id: str) -> str:
     free = (
         one
         for one in names
-        if _owner(folder / f"{one}.run_result.json") in {None, (public, database_id)}
+        if not (said := _said(folder / f"{one}.run_result.json"))
+        or (said.get("run"), said.get("database_id")) == (public, database_id)
     )
     return next(free, f"{name}.{database_id}.{public}")
 
 
-def _owner(result: Path) -> tuple[str, str] | None:
-    """Run and database of a machine result that lies there; none where nothing readable does."""
+def _said(result: Path) -> dict[str, Any]:
+    """The machine result that lies there; nothing where there is none that can be read."""
     try:
         said = json.loads(result.read_bytes())
-        return str(said["run"]), str(said["database_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def gather(

@@ -61,6 +61,21 @@ def test_every_command_has_help_an_example_and_a_place(capsys: pytest.CaptureFix
         assert "Example: payouts " in capsys.readouterr().out
 
 
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    assert "Pay:" in capsys.readouterr().out
+    assert main(["help", "run"]) == 0
+    assert "Usage: payouts run" in capsys.readouterr().out
+
+
+def test_a_group_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db"]) == Exit.USAGE
+    shown = capsys.readouterr().err
+    assert shown.startswith("Usage: payouts db")
+    assert "  reset " in shown
+    assert "or row contents." in " ".join(shown.split()), "cut off"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -83,7 +98,21 @@ def test_words_that_make_no_sense_are_exit_2(
     assert "--help` shows" in captured.err
 
 
+def test_a_dry_run_is_called_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--dry-run", "a.csv"]) == Exit.USAGE
+    assert "`payouts plan FILE` shows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_mistyped_name_of_a_file_starts_nothing(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "nowhere.csv"]) == Exit.REFUSED
+    assert capsys.readouterr().err.startswith("✗ There is no file nowhere.csv (E_FILE_NOT_FOUND)")
+
+
 def test_an_error_is_what_which_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("reference\n")
     (tmp_path / "payouts.toml").write_text("reject_limit = 7\n")
 
     done = type_words("run", "a.csv", cwd=tmp_path)
@@ -96,6 +125,7 @@ def test_an_error_is_what_which_and_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_error_is_a_document_with_json(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("reference\n")
     (tmp_path / "payouts.toml").write_text("reject_limit = 7\n")
 
     done = type_words("plan", "a.csv", "--json", cwd=tmp_path)
@@ -158,6 +188,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 def test_what_is_our_fault_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "a.csv").write_text("reference\n")
     (tmp_path / "payouts.toml").write_text('environment = "sandbox"\n')
     (tmp_path / ".payouts").mkdir()
     (tmp_path / ".payouts" / "secrets.toml").write_text("install_key = 7\n")

@@ -357,3 +357,37 @@ def test_files_of_another_run_are_not_written_over(desk: Desk, paid: int, tmp_pa
     }
     assert again.files == first.files
     assert again.results_csv.read_bytes() == before
+
+
+def test_a_repaired_reject_file_is_not_written_over(desk: Desk, paid: int, tmp_path: Path) -> None:
+    """Whoever runs the first file again, or asks for its report, would lose an hour's repairs."""
+    rejects = reported(desk, paid, tmp_path).rejects
+    assert rejects is not None
+    repaired = rejects.read_text().replace("DE00370400440000000001", german_iban(77))
+    rejects.write_text(repaired)
+
+    for _ in range(2):
+        again = reported(desk, paid, tmp_path)
+
+        assert again.rejects == rejects
+        assert rejects.read_text() == repaired
+    assert [path.name for path in tmp_path.glob("*.new")] == []
+
+    rejects.unlink()
+    assert reported(desk, paid, tmp_path).rejects == rejects
+    assert "DE00370400440000000001" in rejects.read_text()
+
+
+def test_a_reject_file_of_unknown_making_is_left_alone(
+    desk: Desk, paid: int, tmp_path: Path
+) -> None:
+    there = tmp_path / "gig week.csv.rejected.csv"
+    there.write_text("somebody's own\n")
+
+    first = reported(desk, paid, tmp_path).rejects
+    again = reported(desk, paid, tmp_path).rejects
+
+    assert there.read_text() == "somebody's own\n"
+    assert first is not None
+    assert first.name == "gig week.csv.rejected.2.csv"
+    assert again == first

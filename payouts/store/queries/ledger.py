@@ -42,12 +42,12 @@ def balances(connection: Connection, word: str | None = None) -> list[BalanceRow
     """Accounts with their balances, summed from the transfers in one pass.
 
     Args:
-        word: only accounts of this name, kind, owner or `kind:owner`; none means all.
+        word: only accounts of this name, kind, owner, currency or `kind:owner`; none: all.
     """
     rows = connection.execute(
         text(
             "WITH chosen AS (SELECT * FROM ledger_account WHERE CAST(:word AS text) IS NULL"
-            " OR :word IN (name, kind, owner, kind || ':' || owner)), legs AS ("
+            " OR :word IN (name, kind, owner, currency, kind || ':' || owner)), legs AS ("
             " SELECT debit_id AS id, amount_minor FROM ledger_transfer"
             " UNION ALL SELECT credit_id, -amount_minor FROM ledger_transfer)"
             " SELECT a.id, a.name, a.kind, a.owner, a.currency,"
