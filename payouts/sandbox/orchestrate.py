@@ -11,6 +11,10 @@ Key: `Bearer sandbox-orchestrate`; the page of the link needs none. A payment is
 are taken as numbers and shown as text, "500.0", as the vendor's pages do. Nothing is idempotent:
 who creates twice has two payments, and `metadata` is the only handle to find one again.
 
+It tells of its own accord `payment.created`, `payment.succeeded` (whatever the wording of the status
+is), `payment.failed` and `payment.expired`, as `{id, type, payload}`, or with `api_version` in the
+place of `id` where the settings say so; amounts are numbers there (PROVIDERS 2.8).
+
 Lines of the books are `note`s of this platform: `{"act": "created", "payment", …}` and
 `{"act": "paid" | "failed", "payment"}`.
 """
@@ -25,15 +29,19 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from payouts.sandbox.channels import News
 from payouts.sandbox.http import Reply
 from payouts.sandbox.orchestrate_page import OUTCOMES, page, sent_on
 from payouts.sandbox.orchestrate_rules import Document, RefusedError, page_of, read
 from payouts.sandbox.platforms import Registration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from payouts.sandbox.books import Entry
     from payouts.sandbox.http import Request
     from payouts.sandbox.platforms import Wish, World
+    from payouts.sandbox.webhooks import Due
 
 __all__ = ["MOUNT", "PLATFORM", "Orchestrate"]
 
@@ -225,6 +233,36 @@ class Orchestrate:
             return "expired", entry["expires_at"]
         return "pending", entry["at"]
 
+    # telling
+
+    def agenda(self, entry: Entry) -> Iterator[Due]:
+        """Give what will be told of a line: when, and the type of the event."""
+        if entry["act"] == "created":
+            yield entry["at"], 0, "payment.created"
+            yield entry["expires_at"], 0, "payment.expired"
+        else:
+            yield entry["at"], 0, f"payment.{'succeeded' if entry['act'] == 'paid' else 'failed'}"
+
+    def news(self, entry: Entry, index: int, kind: str, at: float) -> News | None:
+        """Give what is told then; None: a payment that ended otherwise does not expire."""
+        name = entry["payment"]
+        if kind == "payment.expired" and name in self._ends:
+            return None
+        made = self._find(name)
+        paid = self._settings.collected
+        statuses = {"payment.created": "pending", "payment.succeeded": paid}
+        payload = {
+            "id": name,
+            "amount": Decimal(made["amount"]),
+            "currency": made["currency"],
+            "status": statuses.get(kind, kind.removeprefix("payment.")),
+            "customer": made["customer"],
+            "metadata": made["metadata"],
+        }
+        event = f"evt_{_digest(f'{name}/{kind}/{at!r}/{index}').hex()[:24]}"
+        head = {"id": event} if self._settings.envelope == "id" else {"api_version": "1"}
+        return News(kind, {**head, "type": kind, "payload": payload}, name)
+
 
 def _decimals(amount: Decimal) -> int:
     return -int(amount.as_tuple().exponent)
@@ -255,4 +293,4 @@ def _error(code: str, message: str) -> Document:
     return {"message": f"{message} ({code})"}
 
 
-PLATFORM: Final = Registration("orchestrate", Orchestrate, _error, ())
+PLATFORM: Final = Registration("orchestrate", Orchestrate, _error, (), tells=True)

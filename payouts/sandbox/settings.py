@@ -17,6 +17,7 @@ _CHOICES: Final[dict[str, tuple[str | bool | None, ...]]] = {
     "wording": ("settled", "completed"),
     "collected": ("completed", "succeeded"),
     "link": ("payment_link", "next_action"),
+    "envelope": ("id", "api_version"),
     "payload_name": ("clearPayload", "payload"),
     "wrapped": _SWITCH,
     "approval": _SWITCH,
@@ -51,6 +52,7 @@ class Settings:
         collected: the word of Orchestrate for a paid payment, `completed` or `succeeded`.
         amount_text: Orchestrate shows amounts as text, else as numbers.
         link: where Orchestrate shows the link, `payment_link` or `next_action`.
+        envelope: what stands in Orchestrate's webhooks beside type and payload, `id` or `api_version`.
         payload_name: where Orchestra shows what a token stands for, `clearPayload` or `payload`.
         empty_401: Orchestra refuses a key without a body (A-ORC-4).
     """
@@ -69,6 +71,7 @@ class Settings:
     collected: str = "completed"
     amount_text: bool = True
     link: str = "payment_link"
+    envelope: str = "id"
     payload_name: str = "clearPayload"
     empty_401: bool = False
 

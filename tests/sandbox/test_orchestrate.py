@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.sandbox.conftest import Sandbox
+    from tests.sandbox.receiver import Receiver
 
 KEY = {"authorization": "Bearer sandbox-orchestrate"}
 
@@ -199,3 +201,47 @@ def test_a_reply_that_is_lost_has_made_the_payment(
 
     found = orchestrate.get("/payments", params={"per_page": 1}).json()["items"][0]
     assert found["metadata"] == {"collection_id": "lost-1"}
+
+
+# -- what it tells of its own accord ----------------------------------------------------------------
+
+
+@pytest.fixture
+def heard(sandbox: Sandbox, receiver: Receiver) -> Iterator[Receiver]:
+    sandbox.settings(speed=100, webhooks={"orchestrate": receiver.url})
+    yield receiver
+    sandbox.settings(webhooks={"orchestrate": None})
+
+
+def test_it_tells_what_happens_and_signs_it(orchestrate: httpx.Client, heard: Receiver) -> None:
+    """A-ORT-3; the status in the payload is another word than the event's, as in the vendor's page."""
+    payment = made(orchestrate, metadata={"collection_id": "C-1"})
+    pressed(payment["payment_link"])
+
+    created, paid = heard.wait(2)
+
+    assert [one.type for one in (created, paid)] == [
+        "payment.created",
+        "payment.succeeded",
+    ]
+    event = paid.document
+    assert event["payload"]["id"] == payment["id"]
+    assert (event["payload"]["status"], event["payload"]["amount"]) == ("completed", 500)
+    assert event["payload"]["metadata"] == {"collection_id": "C-1"}
+    assert event["id"].startswith("evt_")
+    digest = hmac.digest(b"sandbox-orchestrate-webhook-secret", paid.body, "sha256").hex()
+    assert paid.headers["x-orchestrate-signature"] == digest
+
+
+def test_it_tells_that_a_link_has_ended_only_when_it_has(
+    sandbox: Sandbox, orchestrate: httpx.Client, heard: Receiver
+) -> None:
+    sandbox.settings(envelope="api_version")
+    paid, left = made(orchestrate, expires_in=1), made(orchestrate, expires_in=1)
+    pressed(paid["payment_link"])
+
+    told = [one.document for one in heard.wait(4)]
+
+    ends = {one["payload"]["id"]: one["type"] for one in told if one["type"] != "payment.created"}
+    assert ends == {paid["id"]: "payment.succeeded", left["id"]: "payment.expired"}
+    assert all("id" not in one and one["api_version"] == "1" for one in told)
