@@ -38,6 +38,7 @@ from payouts.store import lanes, queries, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from payouts.intake.checks import Rules
