@@ -1,16 +1,16 @@
 """The start on a restored backup: what may have been paid meanwhile is found out before more is sent.
 
-A number in the database and in a file beside it rise together, at each opening and while a worker
-sends. A database that is behind its file is an older copy: payments may have been made that it does
-not know (P22). Then whatever may have been sent is unclear first, and
+Numbers in the database and in files beside it rise together, at each opening and with everything
+that is sent (`store.generation`). A database that is behind a file is an older copy: payments may
+have been made that it does not know (P22). Then whatever may have been sent is unclear first, and
 
 * a provider that knows no keys of ours is sent nothing, new files included, until two different
   people confirm that the gap is reconciled;
 * a provider that does is sent to under the same keys, which cannot pay twice, for as long as it is
   sure to remember those of the gap; after that it waits for the two people, too.
 
-What is left: a copy that was taken within the last seconds before the end, after the last raise, has
-the file's own number. `raised_s` bounds them.
+What is left: a copy from the last seconds before a power failure that also lost the file of the
+fence, and a machine that never worked with the database after the copy was taken.
 """
 
 from __future__ import annotations
@@ -87,6 +87,15 @@ class Keeper:
         if time.monotonic() - self._raised > self.raised_s:
             self.raise_now()
 
+    def claimed(self, fence: int) -> None:
+        """Keep the fence of attempts that are committed, before their requests leave."""
+        generation.write_fence(self.fence_path, self.database_id, fence)
+
+    @property
+    def fence_path(self) -> Path:
+        """Where the latest fence is kept."""
+        return self.path.with_suffix(".fence")
+
     def while_sending(self) -> None:
         """Raise where something was sent since; stop providers whose keys may be forgotten now."""
         with self.database.unit() as unit:
@@ -113,19 +122,21 @@ def start(
     Raises:
         SettingsError: E_FIRST_START where nobody says that it is.
     """
-    # The file is read first: its number was in the database before it was in the file, so that
-    # another process that raises both meanwhile never looks like an older copy.
+    # The files are read first: their numbers were in the database before, so that another process
+    # that raises both meanwhile never looks like an older copy.
     mark = generation.read_mark(keeper.path)
+    fence = generation.read_fence(keeper.fence_path, keeper.database_id)
     if mark is None or mark.database_id != keeper.database_id:
         _first_start(keeper, mark, asks, say)
         keeper.raise_now()
         return
     with keeper.database.unit() as unit:
         found = generation.lock(unit)
-        if found < mark.generation:
+        if found < mark.generation or generation.last_fence(unit) < fence:
             for sentence in _restored(unit, providers, found=found, expected=mark.generation):
                 say(sentence)
             generation.raise_to(unit, mark.generation + 1)
+            generation.raise_fence(unit, fence)
         _stop_forgotten(unit)
     keeper.raise_now()
 
@@ -164,7 +175,7 @@ def _restored(
     """What follows from an older copy; sentences for whoever starts it."""
     since = generation.known_until(unit)
     older = (
-        f"This database is an older copy: generation {found}, and {expected} was reached here."
+        f"This database is an older copy (generation {found}, {expected} was reached here)."
         f" It knows nothing after {since:%Y-%m-%d %H:%M:%S} UTC."
     )
     said = [older]

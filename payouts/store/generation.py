@@ -1,8 +1,15 @@
-"""The generation: a number in the database and in a file beside it, raised together.
+"""The generation: numbers in the database and in files beside it, by which an older copy is known.
 
-The database's is committed first, so the file is never ahead of a database that goes on; a database
-that is behind its file is an older copy (P22). The file names its database, so that one of another
-installation says nothing.
+The database's is committed first, so a file is never ahead of a database that goes on; a database
+that is behind its files is an older copy (P22). Two numbers tell:
+
+* the generation, raised at each opening and every few seconds while something is sent; its file is
+  on disk before anything goes on;
+* the fence of the latest attempt, which rises with everything that is sent; its file is written
+  after the attempt's commit and before its request may leave, and survives the process, but not
+  always the power.
+
+The files name their database, so that those of another installation say nothing.
 """
 
 from __future__ import annotations
@@ -34,10 +41,13 @@ __all__ = [
     "move_approved",
     "open_restoration",
     "open_restorations",
+    "raise_fence",
     "raise_to",
+    "read_fence",
     "read_mark",
     "used",
     "used_providers",
+    "write_fence",
     "write_mark",
 ]
 
@@ -84,6 +94,24 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
+def read_fence(path: Path, database_id: str) -> int:
+    """The latest fence that was used from here with this database; 0 where none is known."""
+    try:
+        database, fence = path.read_text("utf-8").split()
+        return int(fence) if database == database_id else 0
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def write_fence(path: Path, database_id: str, fence: int) -> None:
+    """Keep a fence, unless a later one is there; in one write of one size, without a sync."""
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if read_fence(path, database_id) < fence:
+            file.truncate(0)
+            file.write(f"{database_id} {fence}\n".encode())
+
+
 # -- the database's ------------------------------------------------------------------------------------
 
 
@@ -119,6 +147,14 @@ def last_fence(connection: Connection) -> int:
     """The fence of the latest attempt; it rises with everything that is sent."""
     statement = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM fence_seq")
     return int(connection.execute(statement).scalar_one())
+
+
+def raise_fence(unit: Connection, at_least: int) -> None:
+    """Let the next fence be above `at_least`: a void one must never be given again (P20)."""
+    unit.execute(
+        text("SELECT setval('fence_seq', :least) FROM fence_seq WHERE last_value < :least"),
+        {"least": at_least},
+    )
 
 
 def known_until(connection: Connection) -> datetime:
