@@ -98,12 +98,17 @@ def retry(run: OneRun, *, wait: Wait = False, as_json: Json = False) -> Exit:
                 "items": made.items,
                 "batches": made.batches,
                 "resumed": [{"provider": p, "funding": f} for p, f in made.resumed],
+                "kept_paused": [{"provider": p, "funding": f} for p, f in made.kept],
                 "unclear": unclear,
             }
             frame.document("retry", {**body, "exit_code": 0})
             return Exit.DONE
         for provider, funding in made.resumed:
             frame.told(f"Resumed  the lane {provider}/{funding}")
+        for provider, funding in made.kept:
+            frame.told(
+                f"Paused   the lane {provider}/{funding} stays so: `payouts resume {provider}`"
+            )
         if made.items:
             frame.told(f"Due now  {frame.count(made.items, 'item')} of {name}")
         elif not made.resumed:

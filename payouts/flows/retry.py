@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from payouts import jobs
-from payouts.store import lanes, runs
+from payouts.store import control, lanes, runs
 
 if TYPE_CHECKING:
     from payouts.store.engine import Database
@@ -21,11 +21,13 @@ class Retried:
     Args:
         items: due now, in so many `batches`.
         resumed: lanes (provider, funding account) that were paused.
+        kept: lanes that a person paused, or a restored backup: only `payouts resume` ends that.
     """
 
     batches: int
     items: int
     resumed: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...] = ()
 
 
 def retry_run(database: Database, run_id: int) -> Retried:
@@ -36,9 +38,11 @@ def retry_run(database: Database, run_id: int) -> Retried:
     with database.unit() as unit:
         used = runs.lanes(unit, run_id)
         paused = tuple(lane for lane in used if lanes.paused(unit, *lane) is not None)
-        for lane in paused:
+        kept = tuple(lane for lane in paused if control.stays_paused(unit, *lane))
+        resumed = tuple(lane for lane in paused if lane not in kept)
+        for lane in resumed:
             lanes.resume(unit, *lane)
         batches, items = lanes.retry_now(unit, run_id)
-        if paused or items:
+        if resumed or items:
             jobs.enqueue_lanes(unit, used)
-    return Retried(batches, items, paused)
+    return Retried(batches, items, resumed, kept)
