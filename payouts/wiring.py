@@ -27,18 +27,14 @@ from payouts.intake import coverage
 from payouts.intake.checks import Rules
 from payouts.intake.limits import FileLimits
 from payouts.intake.source import opened as opened_source
+from payouts.platforms import checked_keys, collector, keeper, payers, vault_of
 from payouts.plugged import plugged, twins
 from payouts.providers.calls import Calls
 from payouts.providers.client import Timeouts
 from payouts.providers.events import Hearing
-from payouts.providers.orchestra import Orchestra, StringTokens
-from payouts.providers.orchestrate import Orchestrate
-from payouts.providers.orkesta import Orkesta
-from payouts.providers.orkestra import Orkestra
 from payouts.providers.signatures import BasicUsers, HmacHeader
 from payouts.store import embedded, migrate
 from payouts.store.engine import Database
-from payouts.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,27 +43,24 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from payouts.core.pipeline import Pipeline
+    from payouts.flows.keycheck import Checked
     from payouts.providers.connector import Connector
+    from payouts.providers.orchestra import Orchestra
+    from payouts.providers.orchestrate import Orchestrate
     from payouts.providers.signatures import Verifier
     from payouts.settings import Project, Settings
+    from payouts.vault import Vault
 
 __all__ = ["LANDINGS", "Parts", "create_database", "opened", "upgrade_database"]
 
 _SANDBOX_PACE = 0.01
 _SANDBOX_DEADLINE_S = 20.0
-_SANDBOX_ACCOUNTS = {
-    "TRY": "acc_01hx3k9qze4p7vb2ntcm6d8faj",
-    "USD": "acc_01hx3kd2w8t6q0v4s7n1m5r9zb",
-    "EUR": "acc_01hx3kf5y1c9j3x8p2h6k4g7te",
-    "GBP": "acc_01hx3kh8a4d2m6z1r5w9q7n3vc",
-}
 _SANDBOX_SIGNS = {
     "orkesta": "sandbox-orkesta-webhook-secret",
     "orkestra": "sandbox-orkestra-hook:sandbox-orkestra-hook-secret",
     "orchestrate": "sandbox-orchestrate-webhook-secret",
 }
 _DATABASE = "payouts"
-_VAULT_TIMEOUTS = Timeouts(read=5.0, overall=8.0)  # a lane holds its batches meanwhile
 LANDINGS = ("success", "cancel")
 """Static pages of `payouts/data/landing`, served as `/paid/<word>`; they say that they prove nothing."""
 
@@ -172,6 +165,11 @@ class Parts:
             pace=self.pace,
             lease_s=timeouts.overall + 45.0,
         )
+
+    def check_keys(self) -> dict[str, Checked]:
+        """Whether the keys of Orchestra and Orchestrate, where they are given, are known there."""
+        sandbox = self.settings.environment == "sandbox"
+        return checked_keys(self.orchestra, self.orchestrate, sandbox=sandbox)
 
     def landing_urls(self) -> tuple[str | None, str | None]:
         """Where the browser of who paid, or left, is sent; none: the platform's own page.
@@ -341,16 +339,16 @@ def opened(
                     progress=progress,
                 )
             )
-        orchestra = _orchestra(settings, base_urls)
+        orchestra = keeper(settings, base_urls)
         parts = Parts(
             project,
             database,
-            _vault(settings, vault_key, orchestra),
+            vault_of(settings, vault_key, orchestra),
             Signer(install_key, version),
-            _connectors(settings, base_urls) | plugged(project, base_urls),
+            payers(settings, base_urls) | plugged(project, base_urls),
             database_id,
             restore.Keeper(database, project.state / "generation", database_id),
-            _orchestrate(settings, base_urls),
+            collector(settings, base_urls),
             orchestra,
         )
         _start_generation(parts, warned, first_start)
@@ -540,81 +538,3 @@ def _fault_args(project: Project) -> list[str]:
     if sandbox.seed is not None:
         given += ["--seed", str(sandbox.seed)]
     return given
-
-
-def _connectors(settings: Settings, sandbox: str | None) -> dict[str, Connector]:
-    """The connectors that have credentials; in the sandbox all of them, at its address."""
-    orkesta, orkestra = settings.orkesta, settings.orkestra
-    made: dict[str, Connector] = {}
-    if settings.environment == "sandbox":
-        base = sandbox or "http://127.0.0.1:9"
-        made["orkesta"] = Orkesta(
-            f"{base}/orkesta/v1",
-            api_key="sandbox-orkesta-rw",
-            from_accounts=_SANDBOX_ACCOUNTS,
-            concurrency=orkesta.concurrency,
-        )
-        made["orkestra"] = Orkestra(
-            f"{base}/orkestra",
-            key_id="sandbox-orkestra",
-            secret="sandbox-orkestra-secret",  # noqa: S106  the imitation's own, printed in its docs
-            concurrency=orkestra.concurrency,
-            key_life_s=orkestra.key_life_h * 3600,
-        )
-        return made
-    if orkesta.api_key is not None:
-        made["orkesta"] = Orkesta(
-            orkesta.base_url,
-            api_key=orkesta.api_key.get_secret_value(),
-            from_accounts=orkesta.from_accounts,
-            concurrency=orkesta.concurrency,
-        )
-    if orkestra.key_id is not None and orkestra.secret is not None:
-        made["orkestra"] = Orkestra(
-            orkestra.base_url,
-            key_id=orkestra.key_id,
-            secret=orkestra.secret.get_secret_value(),
-            concurrency=orkestra.concurrency,
-            key_life_s=orkestra.key_life_h * 3600,
-        )
-    return made
-
-
-def _orchestrate(settings: Settings, sandbox: str | None) -> Orchestrate | None:
-    """The platform that collects, if it has a key; in the sandbox always, at its address."""
-    if settings.environment == "sandbox":
-        base = sandbox or "http://127.0.0.1:9"
-        return Orchestrate(f"{base}/orchestrate", api_key="sandbox-orchestrate")
-    key = settings.orchestrate.api_key
-    if key is None:
-        return None
-    return Orchestrate(settings.orchestrate.base_url, api_key=key.get_secret_value())
-
-
-def _orchestra(settings: Settings, sandbox: str | None) -> Orchestra | None:
-    """The platform that keeps secrets, if it has a key; in the sandbox always, at its address."""
-    if settings.environment == "sandbox":
-        base = sandbox or "http://127.0.0.1:9"
-        return Orchestra(f"{base}/orchestra", api_key="sandbox-orchestra")
-    key = settings.orchestra.api_key
-    if key is None:
-        return None
-    return Orchestra(settings.orchestra.base_url, api_key=key.get_secret_value())
-
-
-def _vault(settings: Settings, key: bytes, orchestra: Orchestra | None) -> Vault:
-    """The vault; blobs that need a key of Orchestra's open also after `vault` is set back.
-
-    Raises:
-        SettingsError: Orchestra is to keep keys, and has no API key.
-    """
-    if orchestra is None and settings.vault == "orchestra":
-        raise SettingsError(
-            "vault is orchestra, but Orchestra has no API key",
-            hint='Set api_key under [orchestra], or vault = "local".',
-        )
-    if orchestra is None:
-        return Vault(key)
-    calls = Calls(orchestra.base_url, orchestra.headers, _VAULT_TIMEOUTS)
-    keys = StringTokens(orchestra, calls)
-    return Vault(key, keys=keys, shared=settings.vault == "orchestra")

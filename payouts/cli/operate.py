@@ -194,6 +194,8 @@ def _look_at_platforms(parts: Parts, found: _Findings) -> None:
             f" {one.capabilities.concurrency} at once",
             "It cannot be reached from here: check the network and base_url.",
         )
+    for name, checked in parts.check_keys().items():
+        found.expect(checked.holds, name, checked.words, checked.hint)
 
 
 def _reaches(url: str) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from payouts.core.capabilities import Capabilities
-from payouts.core.errors import UsageError, VaultAwayError
+from payouts.core.errors import UsageError
 from payouts.core.money import format_minor
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import strict
@@ -28,11 +28,11 @@ from payouts.providers.client import Exchange, Request
 from payouts.providers.strict import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from payouts.providers.client import Permit
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "GONE",
+    "OK",
     "PAYLOAD_MAX",
     "Account",
     "Card",
@@ -40,8 +40,8 @@ __all__ = [
     "Operation",
     "Orchestra",
     "Result",
-    "StringTokens",
     "Whose",
+    "readable",
 ]
 
 PAYLOAD_MAX: Final = 16_384
@@ -57,9 +57,8 @@ _VERDICTS: Final = {
 }
 _JSON: Final = {"Content-Type": "application/json"}
 _UNAUTHORIZED: Final = 401
-_OK: Final = 200
-_GONE: Final = 404
-_CREATED: Final = frozenset({200, 201})
+OK: Final = 200
+GONE: Final = 404
 _NAME_MIN, _NAME_MAX = 3, 64
 
 
@@ -266,7 +265,7 @@ class Orchestra:
         """
         if exchange.status == 409:  # noqa: PLR2004  A-ORC-2
             return None
-        if exchange.status != _OK:
+        if exchange.status != OK:
             raise UnreadableError(f"a look was answered by {exchange.status}")
         return _result(strict.loads(exchange.body), wanted)
 
@@ -301,7 +300,7 @@ class Orchestra:
         Raises:
             UnreadableError: the answer is no list of them.
         """
-        rows = strict.loads(exchange.body) if exchange.status == _OK else None
+        rows = strict.loads(exchange.body) if exchange.status == OK else None
         if not isinstance(rows, list):
             raise UnreadableError("not a list of gateways")
         found = []
@@ -323,7 +322,7 @@ class Orchestra:
         Raises:
             UnreadableError: the answer is no list of them.
         """
-        rows = strict.loads(exchange.body) if exchange.status == _OK else None
+        rows = strict.loads(exchange.body) if exchange.status == OK else None
         if not isinstance(rows, list):
             raise UnreadableError("not a list of gateway accounts")
         found = {}
@@ -345,7 +344,7 @@ class Orchestra:
         Raises:
             UnreadableError: the answer is neither.
         """
-        if exchange.status == _GONE:
+        if exchange.status == GONE:
             return None
         plain = _lowered(_object(exchange))
         gateway, rows = plain.get("paymentgatewayname"), plain.get("credentials") or []
@@ -395,88 +394,7 @@ class Orchestra:
         return Request("DELETE", f"/StringTokens/{quote(token, safe='')}")
 
 
-class StringTokens:
-    """Texts that are kept at Orchestra, one call each and waited for.
-
-    Storing, reading and deleting move no money, so each is tried again after any failure; a text
-    that was stored twice leaves a token that nobody knows (A-ORC-3).
-
-    Args:
-        send: one request and what came of it.
-        tries: calls before the platform counts as away.
-    """
-
-    def __init__(
-        self,
-        platform: Orchestra,
-        send: Callable[[Request, Permit | None], Exchange],
-        *,
-        tries: int = 2,
-    ) -> None:
-        self._platform = platform
-        self._send = send
-        self._tries = tries
-
-    def __repr__(self) -> str:
-        return f"StringTokens({self._platform!r})"
-
-    def keep(self, payload: str) -> str:
-        """Store a text; returns its token.
-
-        Raises:
-            VaultAwayError: no answer, or none that can be read.
-        """
-        exchange = self._asked(self._platform.keep(payload))
-        found = _readable(exchange) if exchange.status in _CREATED else {}
-        token = strict.ident(found.get("token"))
-        if token is None:
-            raise self._away(f"storing a key was answered by {exchange.status}")
-        return token
-
-    def reveal(self, token: str) -> str | None:
-        """The text of a token; none where it was deleted or never was.
-
-        Raises:
-            VaultAwayError: no answer, or none that can be read.
-        """
-        exchange = self._asked(self._platform.reveal(token))
-        if exchange.status == _GONE:
-            return None
-        found = _readable(exchange) if exchange.status == _OK else {}
-        text = found.get("clearPayload", found.get("payload"))  # PROVIDERS 3.6: both
-        if not isinstance(text, str):
-            raise self._away(f"reading a key was answered by {exchange.status}")
-        return text
-
-    def forget(self, token: str) -> bool:
-        """Delete a token for good; false where it is gone already.
-
-        Raises:
-            VaultAwayError: no answer, or none that says so.
-        """
-        exchange = self._asked(self._platform.forget(token))
-        if exchange.status not in {_OK, _GONE}:
-            raise self._away(f"deleting a key was answered by {exchange.status}")
-        return exchange.status == _OK
-
-    def _asked(self, request: Request) -> Exchange:
-        exchange = self._send(request, None)
-        for _ in range(self._tries - 1):
-            if exchange.failure is None and exchange.status < 500 and exchange.status != 429:  # noqa: PLR2004  both may pass (A-ALL-1)
-                break
-            exchange = self._send(request, None)
-        if exchange.failure is not None:
-            raise self._away(f"it does not answer ({exchange.failure})")
-        return exchange
-
-    def _away(self, why: str) -> VaultAwayError:
-        return VaultAwayError(
-            f"Orchestra keeps the keys of the account data, and {why}",
-            hint="Nothing was sent. Check the network and [orchestra]; `payouts doctor` asks it.",
-        )
-
-
-def _readable(exchange: Exchange) -> dict[str, Any]:
+def readable(exchange: Exchange) -> dict[str, Any]:
     """The object of a body; an empty one where it cannot be read."""
     try:
         return _object(exchange)
@@ -507,7 +425,7 @@ def _object(exchange: Exchange) -> dict[str, Any]:
 
 def _refused(exchange: Exchange) -> Result:
     """Why it was refused, from an OperationResult or a validation error; either may be missing."""
-    document = _readable(exchange)
+    document = readable(exchange)
     status = strict.word(document.get("operationResultCode"))
     words = document.get("operationResultDescription") or document.get("fieldName")
     code = strict.word(words) or f"http_{exchange.status}"

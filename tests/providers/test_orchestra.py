@@ -23,9 +23,9 @@ from payouts.providers.orchestra import (
     Operation,
     Orchestra,
     Result,
-    StringTokens,
 )
 from payouts.providers.strict import UnreadableError
+from payouts.providers.tokens import StringTokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
