@@ -21,6 +21,8 @@ class Capabilities:
         cancel: an item can be cancelled before it is executed.
         concurrency: requests of one lane in flight.
         at_risk_max: items that a crash may leave unclear at once; 0 means no cap.
+        binds_rejections: a rejection under a key holds for all attempts under it, so that it is
+            final also after an unclear one.
     """
 
     batch_max: int
@@ -32,10 +34,11 @@ class Capabilities:
     cancel: bool
     concurrency: int
     at_risk_max: int = 0
+    binds_rejections: bool = False
 
     @property
     def level(self) -> str:
         """The capability level of RELIABILITY §1 that these facts amount to."""
         if self.idempotent and self.lookup_by_reference:
-            return "C2"
+            return "C3" if self.binds_rejections else "C2"
         return "C1" if self.idempotent or self.lookup_by_reference else "C0"

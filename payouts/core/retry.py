@@ -36,6 +36,7 @@ class RetryPolicy:
         looks_s: waits before the 1st, 2nd … look at an item that somebody asked about or that is
             unclear, the last repeats.
         looks_max: looks that bring nothing before somebody is told: three days of them.
+        apart_s: two looks that did not find a payment count as two only so long apart (P5).
     """
 
     pace: float = 1.0
@@ -49,6 +50,7 @@ class RetryPolicy:
     checks_s: tuple[float, ...] = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR)
     looks_s: tuple[float, ...] = (5.0, 30.0, 2 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE, _HOUR)
     looks_max: int = 77
+    apart_s: float = 2 * _MINUTE
 
     def check_waits(self) -> list[float]:
         """Seconds before the 1st, 2nd … poll; the last repeats."""
@@ -77,15 +79,34 @@ class RetryPolicy:
         """Seconds an unclear item is left alone."""
         return self.quiet_s * self.pace
 
-    def may_resend(self, *, resends: int, age_s: float) -> bool:
-        """Whether an unclear item may be sent once more under its key."""
-        return self.key_life_s > 0 and resends < self.resends_max and age_s < self.key_sure_s()
+    def key_lives(self, age_s: float) -> bool:
+        """Whether the provider surely still knows a key that was first used so long ago."""
+        return self.key_life_s > 0 and age_s < self.key_sure_s()
 
     def key_sure_s(self) -> float:
         """Seconds after its first use in which the provider is sure to remember a key."""
         if self.pace < 1:
             return self.key_life_s * self.pace
         return max(0.0, self.key_life_s - 2 * _HOUR)
+
+    def may_resend(self, *, resends: int, age_s: float) -> bool:
+        """Whether an unclear item may be sent once more under its key.
+
+        Args:
+            resends: how often that was done.
+            age_s: since the key was first used.
+        """
+        return resends < self.resends_max and self.key_lives(age_s)
+
+    def counts_missing(self, *, age_s: float, since_s: float | None) -> bool:
+        """Whether "not found" counts: after the quiet time, and apart from the one before (P5).
+
+        Args:
+            age_s: since the item's last event.
+            since_s: since "not found" was counted before; none where it was not.
+        """
+        apart = since_s is None or since_s >= self.apart_s * self.pace
+        return age_s >= self.quiet_wait() and apart
 
     def gives_up_unclear(self, age_s: float) -> bool:
         """Whether an unclear item of this age goes to review."""

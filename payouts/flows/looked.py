@@ -15,6 +15,7 @@ from payouts.core.decisions import after_look, contradiction
 from payouts.core.ids import public_id
 from payouts.core.items import Move, State
 from payouts.core.outcomes import Verdict
+from payouts.flows import payment_ids
 from payouts.store import bulk, lanes, looks
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from payouts.core.capabilities import Capabilities
     from payouts.core.retry import RetryPolicy
     from payouts.flows.alarms import Alarms
     from payouts.providers.client import Exchange
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LookRecorder", "Looked"]
 
+_TWICE = 2  # "not found" is believed when it was said so often (P5)
 _COLUMNS = (
     *("item_id", "batch_id", "evidence_id", "seq", "before", "after"),
     *("tries", "put_offs", "resends", "clouded", "code", "provider_status"),
@@ -43,6 +46,7 @@ class Looked:
 
     Args:
         reading: what a readable answer says; none where it said nothing that can be read.
+        absent: the provider says that it does not have it.
         fault: the name of the exception that our own reader stumbled with.
     """
 
@@ -50,6 +54,7 @@ class Looked:
     exchange: Exchange
     reading: Reading | None
     fault: str | None = None
+    absent: bool = False
 
     @property
     def said(self) -> str:
@@ -101,15 +106,21 @@ class LookRecorder:
         gives_up: whether an unclear item that nothing more can be found out about goes to review.
     """
 
-    provider: str
     policy: RetryPolicy
+    facts: Capabilities
     actor: str
     alarms: Alarms
     gives_up: Callable[[LookedItem], bool]
 
+    @property
+    def provider(self) -> str:
+        """Whom the looks asked."""
+        return self.alarms.provider
+
     def record(self, unit: Connection, looked: Sequence[Looked], at: datetime, posting: int) -> int:
         """Append what these looks mean; returns how many items are settled by it."""
-        found = list(self._found(unit, looked))
+        wrong = self._mapped(unit, looked)
+        found = list(self._found(unit, looked, wrong))
         kept = [one for one in found if one.kept]
         proofs = lanes.insert_evidence(unit, [self._proof(one.look) for one in kept])
         rows = [list(_rows(one, proof)) for one, proof in zip(kept, proofs, strict=True)]
@@ -121,12 +132,27 @@ class LookRecorder:
                 (*_COLUMNS, "posting", "actor", "at"),
                 [(*row[step], posting, self.actor, at) for row in rows if len(row) > step],
             )
+        self._count_missing(unit, found)
         for one in found:
             self._tell(unit, one)
         looks.end_looks(unit, [one.look.item for one in found if one.ends or self._silent(one)])
         return sum(one.moves[-1] is State.SETTLED for one in found if one.moves)
 
-    def _found(self, unit: Connection, looked: Sequence[Looked]) -> Iterator[_Found]:
+    def _mapped(self, unit: Connection, looked: Sequence[Looked]) -> set[int]:
+        """Keep the ids of what was found; returns the items whose id contradicts what is known."""
+        news = [
+            (look.item.item_id, ref)
+            for look in looked
+            if look.reading is not None
+            and (ref := look.reading.refs[0]) is not None
+            and ref != look.item.ref
+        ]
+        items, refs = [item for item, _ in news], [ref for _, ref in news]
+        return payment_ids.learn(unit, self.alarms, items, refs)
+
+    def _found(
+        self, unit: Connection, looked: Sequence[Looked], wrong: set[int]
+    ) -> Iterator[_Found]:
         """What each look means where its item is now; a second look at one sees the first."""
         present = {
             int(key): _Present(State(state), *map(int, counts))
@@ -142,6 +168,8 @@ class LookRecorder:
         for look in looked:
             now = present[look.item.item_id]
             verdict, status, code = self._says(look, now.state)
+            if look.item.item_id in wrong:
+                verdict, code = Verdict.MISMATCH, "payment_id_differs"
             moves = (
                 after_look(verdict, now.state, cancelling=look.item.item_id in cancelling)
                 if verdict is not None
@@ -157,16 +185,40 @@ class LookRecorder:
         if look.reading is not None:
             reading = look.reading
             return reading.verdicts[0], reading.statuses[0], reading.codes[0]
+        if self._counts(look) and look.item.missing + 1 >= _TWICE:
+            if look.item.ref is not None:
+                return Verdict.MISMATCH, None, "payment_gone"
+            # Under its key it may be sent again: that is the claim's to judge (P5).
+            if state is not State.UNKNOWN or not self.facts.idempotent:
+                return Verdict.MISMATCH, None, "not_found"
         if look.item.ref is None and state is State.UNKNOWN and self.gives_up(look.item):
             return Verdict.MISMATCH, None, "no_evidence"
         return None, None, None
 
+    def _counts(self, look: Looked) -> bool:
+        """Whether this "not found" counts."""
+        item = look.item
+        return (
+            look.absent
+            and item.asked_at is not None
+            and self.policy.counts_missing(age_s=item.age_s, since_s=item.missing_s)
+        )
+
+    def _count_missing(self, unit: Connection, found: Sequence[_Found]) -> None:
+        """Note who was not found; what only a poll missed is looked at by itself from now on."""
+        absent = [one.look for one in found if one.look.absent]
+        looks.count_missing(unit, [look.item.item_id for look in absent if self._counts(look)])
+        looks.look_for_missing(
+            unit,
+            [look.item.item_id for look in absent if look.item.asked_at is None],
+            first_s=self.policy.look_waits()[0],
+        )
+
     def _silent(self, one: _Found) -> bool:
         """Whether a look that was asked for will never bring anything."""
         item = one.look.item
-        return item.asked_at is not None and (
-            (item.ref is None and one.look.reading is None) or item.asks >= self.policy.looks_max
-        )
+        blind = item.ref is None and not self.facts.lookup_by_reference
+        return item.asked_at is not None and (blind or item.asks >= self.policy.looks_max)
 
     def _tell(self, unit: Connection, one: _Found) -> None:
         """Open incidents: contradictions, words that nobody knows, looks in vain."""
@@ -195,7 +247,16 @@ class LookRecorder:
                     f"{self.provider} uses a status word that we do not know: {one.status}",
                     severity=3,
                 )
-        if one.moves and one.moves[-1] is State.REVIEW and one.look.reading is None:
+        if one.code == "payment_gone":
+            self.alarms.tell(
+                unit,
+                "E_PAYMENT_GONE",
+                f"{self.provider} does not have the payment of {subject} any more, which is"
+                f" {one.present.state}",
+                severity=2,
+                subject=subject,
+            )
+        elif one.moves and one.moves[-1] is State.REVIEW and one.look.reading is None:
             self.alarms.tell(
                 unit,
                 "W_REVIEW",

@@ -4,10 +4,10 @@ Everything is columns: one frame per turn, one COPY of events, whatever the numb
 frame that stands in the middle has one row per item that got an answer:
 
 ```
-item_id batch_id attempt_id evidence_id seq tries   Int64
+item_id batch_id attempt_id evidence_id seq tries put_offs resends   Int64
 clouded  Boolean   an earlier attempt is unclear
 verdict  String    core.outcomes.Verdict
-found    Boolean   the answer is the payment itself
+found    Boolean   the answer is the payment itself, or binds as if it were
 ref, status, code  String
 due_at   Datetime  when the item is due again, for the states that are
 ```
@@ -22,24 +22,25 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
+from payouts import jobs
 from payouts.core.decisions import after_submission
 from payouts.core.ids import public_id
 from payouts.core.items import FINAL, Move, State
-from payouts.core.outcomes import Answer, Failure, Verdict
+from payouts.core.outcomes import Answer, Verdict
+from payouts.flows import payment_ids
 from payouts.flows.alarms import Alarms
 from payouts.flows.looked import LookRecorder
-from payouts.store import bulk, lanes
+from payouts.flows.submitted import Submitted
+from payouts.store import bulk, lanes, looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from payouts.core.capabilities import Capabilities
     from payouts.core.retry import RetryPolicy
     from payouts.flows.looked import Looked
-    from payouts.providers.client import Exchange
-    from payouts.providers.connector import Reading
-    from payouts.store.lanes import Claim
     from payouts.store.looks import LookedItem
 
 __all__ = ["Recorder", "Submitted"]
@@ -51,6 +52,8 @@ _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
     "evidence_id": pl.Int64,
     "seq": pl.Int64,
     "tries": pl.Int64,
+    "put_offs": pl.Int64,
+    "resends": pl.Int64,
     "clouded": pl.Boolean,
     "verdict": pl.String,
     "found": pl.Boolean,
@@ -62,34 +65,11 @@ _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
 _BISECT = "bisect:"
 _PAUSING = frozenset({204, 206, 301, 302, 303, 307, 308, 402, 409})
 _POISONED_MAX = 24  # one poison item of 500 costs 10 refusals, two cost 18
-_TAKEN = frozenset({Verdict.SETTLED, Verdict.PROCESSING})
-_UNSENT = frozenset({Failure.SEND_BY_PASSED, Failure.NOTHING_SENT})
+_AGAIN = frozenset({Verdict.NOT_EXECUTED, Verdict.UNCLEAR, Verdict.REJECTED})
 
 
 _BatchMove: TypeAlias = "tuple[int, int, int | None, int | None, str | None, datetime | None]"
 """(batch, seq, attempt, evidence, code, due)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """The answer to one request of a claim.
-
-    Args:
-        places: positions of the request's items in the claim.
-        reading: what a readable answer says; none where it said nothing that can be read.
-        done: no further request of the claim is open.
-        retry_after_s: what the provider asked for.
-        fault: the name of the exception that our own reader stumbled with.
-    """
-
-    claim: Claim
-    places: range
-    exchange: Exchange
-    answer: Answer
-    reading: Reading | None
-    done: bool
-    retry_after_s: float | None = None
-    fault: str | None = None
 
 
 @dataclass(slots=True)
@@ -98,13 +78,14 @@ class Recorder:
 
     Args:
         draw: a number in [0, 1) for jitter.
-        idempotent: a clouded item may be sent again under its key.
+        facts: what the provider can do.
+        settled: items that are settled by what was recorded so far.
     """
 
     provider: str
     funding: str
     policy: RetryPolicy
-    idempotent: bool
+    facts: Capabilities
     draw: Callable[[], float]
     actor: str = "worker"
     settled: int = 0
@@ -131,14 +112,22 @@ class Recorder:
             touched -= ended - {look.item.batch_id for look in looked}
         if looked:
             recorder = LookRecorder(
-                self.provider, self.policy, self.actor, self.alarms, self._gives_up
+                self.policy, self.facts, self.actor, self.alarms, self._gives_up
             )
             self.settled += recorder.record(unit, looked, at, bulk.next_posting(unit))
+        self.refresh(unit, sorted(touched))
+
+    def refresh(self, unit: Connection, batch_ids: Sequence[int]) -> None:
+        """Set when these batches are next due; what is unclear is looked for by our reference."""
+        by_reference = self.facts.lookup_by_reference
+        if by_reference:
+            looks.look_for_unclear(unit, batch_ids, first_s=self.policy.look_waits()[0])
         lanes.refresh_due(
             unit,
-            sorted(touched),
+            batch_ids,
             waits_s=self.policy.check_waits(),
             unclear_s=self.policy.unclear_max_s * self.policy.pace,
+            by_reference=by_reference,
         )
 
     # -- submissions ------------------------------------------------------------------------------
@@ -152,7 +141,7 @@ class Recorder:
         )
         proofs = lanes.insert_evidence(unit, [self._proof(s) for s in submitted])
         wrong = self._mapped(unit, [s for s in submitted if s.claim.attempt_id in live])
-        whole: dict[tuple[State, str | None], list[_BatchMove]] = {}
+        whole: dict[tuple[State, str | None], list[tuple[_BatchMove, tuple[int, int]]]] = {}
         wide: dict[str, list[object]] = {name: [] for name in _WIDE}
         for answer, proof in zip(submitted, proofs, strict=True):
             if answer.claim.attempt_id not in live:
@@ -162,8 +151,8 @@ class Recorder:
             self._tell(unit, answer)
             row = self._as_whole(answer, proof, at, wrong)
             if row is not None:
-                after, status, event = row
-                whole.setdefault((after, status), []).append(event)
+                after, status, event, counts = row
+                whole.setdefault((after, status), []).append((event, counts))
                 self.settled += len(answer.places) if after is State.SETTLED else 0
             else:
                 self._widen(wide, answer, proof, at, wrong)
@@ -175,7 +164,8 @@ class Recorder:
                 before=State.SENDING,
                 after=after,
                 clouded=after is State.UNKNOWN,
-                batches=events,
+                batches=[event for event, _ in events],
+                counts=[counts for _, counts in events],
                 status=status,
             )
         if wide["item_id"]:  # a frame's expressions cost milliseconds, also where it is empty
@@ -191,7 +181,10 @@ class Recorder:
             ],
         )
         return {
-            event[0] for (after, _), events in whole.items() if after in FINAL for event in events
+            event[0]
+            for (after, _), events in whole.items()
+            if after in FINAL
+            for event, _ in events
         }
 
     def _pause_where_needed(self, unit: Connection, answer: Submitted) -> None:
@@ -202,11 +195,11 @@ class Recorder:
         status = answer.exchange.status
         reason = None
         if answer.answer is Answer.CONFIGURATION or status in _PAUSING:
-            reason = _said(answer.exchange)
-        elif _poisoned(answer) and (
+            reason = answer.said
+        elif answer.poisoned and (
             lanes.count_outcomes(unit, answer.claim.batch_id, "poisoned") >= _POISONED_MAX
         ):
-            reason = f"{_said(answer.exchange)} for every part of batch {answer.claim.batch_id}"
+            reason = f"{answer.said} for every part of batch {answer.claim.batch_id}"
         if reason is not None:
             self.alarms.pause(unit, reason)
 
@@ -222,7 +215,7 @@ class Recorder:
             "http_status": answer.exchange.status or None,
             "sha256": hashlib.sha256(body).digest() if body else None,
             "bytes": len(body),
-            "excerpt": None if readable else _said(answer.exchange),
+            "excerpt": None if readable else answer.said,
         }
 
     def _stale(self, unit: Connection, answer: Submitted) -> None:
@@ -241,12 +234,14 @@ class Recorder:
                 for place, ref in zip(answer.places, answer.reading.refs, strict=True)
                 if ref is not None
             ]
-            lanes.map_refs(unit, self.provider, [i for i, _ in found], [r for _, r in found])
+            items = [item for item, _ in found]
+            payment_ids.learn(unit, self.alarms, items, [ref for _, ref in found])
+            jobs.enqueue_lanes(unit, lanes.ask_looks(unit, items, reason="late_reply"))
 
     def _as_whole(
         self, answer: Submitted, proof: int, at: datetime, wrong: set[int]
-    ) -> tuple[State, str | None, _BatchMove] | None:
-        """One row for a batch that moves as one: (state, the provider's word, move).
+    ) -> tuple[State, str | None, _BatchMove, tuple[int, int]] | None:
+        """One row for a batch that moves as one: (state, the provider's word, move, counts).
 
         Either no item was named, or the reply says the same of each of them.
         """
@@ -254,21 +249,23 @@ class Recorder:
         if not claim.whole or len(answer.places) != len(claim.members):
             return None
         if answer.reading is not None:
-            said = _of_all(answer.reading)
+            said = answer.of_all()
             if said is None or not wrong.isdisjoint(claim.members):
                 return None
             verdict, status, code = said
         else:
-            verdict, status, code = _verdict(answer), None, _said(answer.exchange)
-            if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or _poisoned(answer):
+            verdict, status, code = answer.verdict, None, answer.said
+            if verdict not in {Verdict.NOT_EXECUTED, Verdict.UNCLEAR} or answer.poisoned:
                 return None
-            if self._exhausted(answer, claim.tries[0]):
-                return None
+        clouded = claim.clouded[0]
+        counts = self._counts(verdict, answer, claim.put_offs[0], claim.resends[0], clouded=clouded)
+        if self._ended(verdict, answer, counts[0], clouded=clouded):
+            return None
         found = answer.reading is not None
-        (after,) = after_submission(verdict, clouded=claim.clouded[0], found=found)
-        due = self._due(after, answer, claim.tries[0], at)
+        (after,) = after_submission(verdict, clouded=clouded, found=found)
+        due = self._due(after, answer, counts[0], at)
         event = (claim.batch_id, claim.seqs[0] + 1, claim.attempt_id, proof, code, due)
-        return after, status, event
+        return after, status, event, counts
 
     def _tell(self, unit: Connection, answer: Submitted) -> None:
         """Open incidents about a reply: a fault of ours, strangers in it, words nobody knows."""
@@ -290,16 +287,13 @@ class Recorder:
                 severity=2,
                 subject=attempt,
             )
-        words = {
-            status
-            for status, code in zip(answer.reading.statuses, answer.reading.codes, strict=True)
-            if code == "unknown_status_word"
-        }
-        if words:
+        if "unknown_status_word" in answer.reading.codes:
+            place = answer.reading.codes.index("unknown_status_word")
             self.alarms.tell(
                 unit,
                 "W_STATUS_WORD",
-                f"{self.provider} uses a status word that we do not know: {min(map(str, words))}",
+                f"{self.provider} uses a status word that we do not know:"
+                f" {answer.reading.statuses[place]}",
                 severity=3,
             )
 
@@ -311,94 +305,117 @@ class Recorder:
         at: datetime,
         wrong: set[int],
     ) -> None:
-        claim, places = answer.claim, answer.places
-        span = slice(places.start, places.stop)
-        count = len(places)
-        tries = claim.tries[span]
-        if answer.reading is not None:
-            reading = answer.reading
-            verdicts = [
-                str(Verdict.REJECTED if self._put_off_for_good(v, tried) else v)
-                for v, tried in zip(reading.verdicts, tries, strict=True)
-            ]
-            refs, statuses, codes = reading.refs, reading.statuses, list(reading.codes)
-            for place, item in enumerate(claim.members[span]):
-                if item in wrong:
-                    verdicts[place], codes[place] = str(Verdict.MISMATCH), "payment_id_differs"
-        else:
-            verdict = _verdict(answer)
-            if (_poisoned(answer) and count == 1) or self._exhausted(answer, max(tries)):
-                verdict = Verdict.REJECTED
-            verdicts = [str(verdict)] * count
-            refs, statuses = [None] * count, [None] * count
-            codes = [self._code(answer, count)] * count
+        claim, span, count = answer.claim, answer.span, len(answer.places)
+        verdicts, refs, statuses, codes = self._said_of_each(answer, wrong)
+        clouded = claim.clouded[span]
+        counts = [
+            self._counts(verdict, answer, put_offs, resends, clouded=cloud)
+            for verdict, put_offs, resends, cloud in zip(
+                verdicts, claim.put_offs[span], claim.resends[span], clouded, strict=True
+            )
+        ]
+        final = [
+            Verdict.REJECTED if self._ended(verdict, answer, put_offs, clouded=cloud) else verdict
+            for verdict, (put_offs, _), cloud in zip(verdicts, counts, clouded, strict=True)
+        ]
         wide["item_id"] += claim.members[span]
         wide["batch_id"] += [claim.batch_id] * count
         wide["attempt_id"] += [claim.attempt_id] * count
         wide["evidence_id"] += [proof] * count
         wide["seq"] += claim.seqs[span]
-        wide["tries"] += tries
-        wide["clouded"] += claim.clouded[span]
-        wide["verdict"] += verdicts
-        wide["found"] += [ref is not None for ref in refs]
+        wide["tries"] += claim.tries[span]
+        wide["put_offs"] += [put_offs for put_offs, _ in counts]
+        wide["resends"] += [resends for _, resends in counts]
+        wide["clouded"] += clouded
+        wide["verdict"] += map(str, final)
+        wide["found"] += [self.facts.binds_rejections or ref is not None for ref in refs]
         wide["ref"] += refs
         wide["status"] += statuses
         wide["code"] += codes
-        again = {str(Verdict.NOT_EXECUTED), str(Verdict.UNCLEAR), str(Verdict.REJECTED)}
         wide["due_at"] += [
-            self._item_due(verdict, answer, tried, at, clouded=clouded)
-            if verdict in again
-            else None
-            for verdict, clouded, tried in zip(verdicts, claim.clouded[span], tries, strict=True)
+            self._item_due(verdict, answer, put_offs, at, clouded=cloud)
+            for verdict, (put_offs, _), cloud in zip(final, counts, clouded, strict=True)
         ]
 
-    def _put_off_for_good(self, verdict: Verdict, tries: int) -> bool:
-        """Whether an item that is only ever told to come again has come often enough (P18)."""
-        return verdict is Verdict.NOT_EXECUTED and tries >= self.policy.tries_max
+    @staticmethod
+    def _said_of_each(
+        answer: Submitted, wrong: set[int]
+    ) -> tuple[list[Verdict], Sequence[str | None], Sequence[str | None], Sequence[str | None]]:
+        """(verdicts, refs, statuses, codes) of the request's items."""
+        members, count = answer.claim.members[answer.span], len(answer.places)
+        if answer.reading is None:
+            # To bisect is to send parts: never while an earlier attempt at the whole is unclear.
+            bisect = answer.poisoned and count > 1 and not answer.claim.clouded[answer.places[0]]
+            code = f"{_BISECT}{(count + 1) // 2}" if bisect else answer.said
+            verdict = Verdict.REJECTED if answer.poisoned and count == 1 else answer.verdict
+            nothing: list[str | None] = [None] * count
+            return [verdict] * count, nothing, nothing, [code] * count
+        reading = answer.reading
+        verdicts, codes = list(reading.verdicts), list(reading.codes)
+        for place, item in enumerate(members):
+            if item in wrong:
+                verdicts[place], codes[place] = Verdict.MISMATCH, "payment_id_differs"
+        return verdicts, reading.refs, reading.statuses, codes
 
-    def _code(self, answer: Submitted, count: int) -> str:
-        if _poisoned(answer) and count > 1:
-            return f"{_BISECT}{(count + 1) // 2}"
-        return _said(answer.exchange)
+    @staticmethod
+    def _counts(
+        verdict: Verdict, answer: Submitted, put_offs: int, resends: int, *, clouded: bool
+    ) -> tuple[int, int]:
+        """(put-offs, re-sends) of an item after this answer.
 
-    def _exhausted(self, answer: Submitted, tries: int) -> bool:
-        return (
-            _verdict(answer) is Verdict.NOT_EXECUTED
-            and answer.answer is Answer.NOT_EXECUTED
-            and answer.exchange.failure not in _UNSENT
-            and tries >= self.policy.tries_max
-        )
+        What was proven not executed was no re-send, and what the provider did not put off (our own
+        settings, a deadline of ours, the search for a poison item) is no put-off.
+        """
+        if verdict is not Verdict.NOT_EXECUTED:
+            return put_offs, resends
+        put_off = answer.reading is not None or answer.put_off
+        return put_offs + put_off, max(0, resends - (clouded and not answer.poisoned))
+
+    def _ended(self, verdict: Verdict, answer: Submitted, put_offs: int, *, clouded: bool) -> bool:
+        """Whether an item that was never executed fails, since it was put off too often (P18)."""
+        if clouded or verdict is not Verdict.NOT_EXECUTED:
+            return False
+        put_off = answer.reading is not None or answer.put_off
+        return put_off and put_offs >= self.policy.tries_max
 
     def _item_due(
-        self, verdict: str, answer: Submitted, tries: int, at: datetime, *, clouded: bool
+        self, verdict: Verdict, answer: Submitted, put_offs: int, at: datetime, *, clouded: bool
     ) -> datetime | None:
-        after = after_submission(Verdict(verdict), clouded=clouded, found=False)[-1]
-        return self._due(after, answer, tries, at)
+        if verdict not in _AGAIN:
+            return None
+        after = after_submission(verdict, clouded=clouded, found=False)[-1]
+        return self._due(after, answer, put_offs, at)
 
-    def _due(self, after: State, answer: Submitted, tries: int, at: datetime) -> datetime | None:
+    def _due(self, after: State, answer: Submitted, put_offs: int, at: datetime) -> datetime | None:
+        """When an item is sent again, or is found not to be sent any more."""
         if after is State.APPROVED:
-            if answer.exchange.failure in _UNSENT or _poisoned(answer):
+            if answer.unsent or answer.poisoned:
                 return at
             wait = self.policy.resend_wait(
-                tries=tries, spread=self.draw(), retry_after_s=answer.retry_after_s
+                tries=max(1, put_offs), spread=self.draw(), retry_after_s=answer.retry_after_s
             )
             return at + timedelta(seconds=wait)
-        if after is State.UNKNOWN and self.may_resend(tries):
+        if after is State.UNKNOWN and self.facts.idempotent:
             return at + timedelta(seconds=self.policy.quiet_wait())
         return None
 
-    def may_resend(self, tries: int, *, age_s: float = 0.0) -> bool:
-        """Whether a clouded item that was sent `tries` times may be sent again under its key.
+    def may_resend(self, resends: int, put_offs: int) -> bool:
+        """Whether a clouded item may be sent once more under its key, by what it has had."""
+        few = resends < self.policy.resends_max and put_offs < self.policy.tries_max
+        return self.facts.idempotent and few
 
-        Args:
-            age_s: since the key was first used.
-        """
-        return self.idempotent and self.policy.may_resend(resends=tries - 1, age_s=age_s)
+    def key_lives(self, age_s: float) -> bool:
+        """Whether the provider surely knows a key that was first used so long ago."""
+        return self.policy.key_lives(age_s)
 
     def _gives_up(self, item: LookedItem) -> bool:
         """Whether nothing more can be found out about an unclear item."""
-        stuck = not self.may_resend(item.tries)
-        return stuck and (self.idempotent or self.policy.gives_up_unclear(item.age_s))
+        if self.facts.lookup_by_reference:
+            return item.asks >= self.policy.looks_max
+        if self.policy.gives_up_unclear(item.age_s):
+            return True
+        used_up = self.facts.idempotent and not self.may_resend(item.resends, item.put_offs)
+        return used_up and item.age_s >= self.policy.quiet_wait()
 
     def _mapped(self, unit: Connection, answers: Sequence[Submitted]) -> set[int]:
         """Store the provider's ids; returns the items whose id contradicts what is known."""
@@ -406,53 +423,10 @@ class Recorder:
         refs: list[str] = []
         for answer in answers:
             if answer.reading is not None:
-                span = slice(answer.places.start, answer.places.stop)
-                members = answer.claim.members[span]
+                members = answer.claim.members[answer.span]
                 items += [m for m, r in zip(members, answer.reading.refs, strict=True) if r]
                 refs += [ref for ref in answer.reading.refs if ref]
-        wrong = lanes.map_refs(unit, self.provider, items, refs)
-        if wrong:
-            self.alarms.tell(
-                unit,
-                "E_PAYMENT_ID",
-                f"{self.provider} gave {len(wrong)} payment ids that contradict others",
-                severity=1,
-            )
-        return wrong
-
-
-def _verdict(answer: Submitted) -> Verdict:
-    """The verdict on all items of an answer that names none of them."""
-    match answer.answer:
-        case Answer.NOT_EXECUTED | Answer.CONFIGURATION | Answer.POISONED:
-            return Verdict.NOT_EXECUTED
-        case Answer.REJECTED:
-            return Verdict.REJECTED
-        case _:
-            return Verdict.UNCLEAR
-
-
-def _of_all(reading: Reading) -> tuple[Verdict, str | None, str | None] | None:
-    """(verdict, status, code) of a reply that says the same of all items, and names each payment.
-
-    Only what needs nothing but the reply itself: paid, or taken and not final.
-    """
-    said = set(zip(reading.verdicts, reading.statuses, reading.codes, strict=True))
-    if len(said) != 1 or None in reading.refs:
-        return None
-    ((verdict, status, code),) = said
-    return (verdict, status, code) if verdict in _TAKEN else None
-
-
-def _poisoned(answer: Submitted) -> bool:
-    return answer.answer is Answer.POISONED
-
-
-def _said(exchange: Exchange) -> str:
-    """A stable word for what came back; never a body, which may hold account data."""
-    if exchange.failure is not None:
-        return str(exchange.failure)
-    return f"http_{exchange.status}"
+        return payment_ids.learn(unit, self.alarms, items, refs)
 
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
@@ -476,6 +450,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
                     pl.lit(str(after)).alias("after"),
                     pl.col("seq") + step,
                     "tries",
+                    "put_offs",
+                    "resends",
                     pl.lit(Move.find(before, after).clouds).alias("clouded"),
                     "code",
                     pl.col("status").alias("provider_status"),

@@ -124,8 +124,8 @@ def _lock(unit: Connection, run_id: int) -> None:
 
 def _pending(unit: Connection, run_id: int) -> bool:
     statement = text(
-        "SELECT EXISTS (SELECT FROM batch b WHERE b.run_id = :run AND b.base_state = 'pending'"
-        " AND NOT b.split)"
+        "SELECT EXISTS (SELECT FROM batch b JOIN batch_count c ON c.batch_id = b.id"
+        " AND c.state = 'pending' AND c.items > 0 WHERE b.run_id = :run)"
     )
     return bool(unit.execute(statement, {"run": run_id}).scalar_one())
 

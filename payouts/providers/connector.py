@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +16,27 @@ if TYPE_CHECKING:
     from payouts.core.outcomes import Answer, Verdict
     from payouts.providers.client import Exchange, Request
 
-__all__ = ["AccountKeeper", "Balance", "Connector", "Reading", "Sent"]
+__all__ = ["AccountKeeper", "Balance", "Connector", "Reading", "Sent", "fingerprint"]
+
+
+def fingerprint(base_url: str, identity: str) -> str:
+    """A short hash of an account of ours: the platform's host and path, and who we are there.
+
+    The port is left out, since a local server has another one at each start.
+
+    Args:
+        identity: what tells accounts apart, e.g. a key's id; a secret only where there is nothing
+            else. It cannot be recovered: of a random key of 128 bits and more nobody finds the
+            preimage.
+
+    >>> fingerprint("http://127.0.0.1:8001/v1", "key_1") == fingerprint("http://127.0.0.1:9/v1", "key_1")
+    True
+    >>> fingerprint("https://a.example/v1", "key_1") == fingerprint("https://a.example/v1", "key_2")
+    False
+    """
+    parts = urlsplit(base_url)
+    text = "\n".join(("payouts.account", parts.hostname or "", parts.path.rstrip("/"), identity))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +100,14 @@ class Connector(Protocol):
         """Sent with every request: credentials."""
         ...
 
+    @property
+    def account_fingerprint(self) -> str:
+        """Which account of ours the credentials stand for, see `fingerprint`.
+
+        Idempotency keys are known per account: with another one, the same key is a new payment.
+        """
+        ...
+
     def encode(self, items: pl.DataFrame) -> pl.Series:
         """One JSON body per item; columns are those of `flows.load` (`wire`, `amount_minor` …)."""
         ...
@@ -100,6 +130,21 @@ class Connector(Protocol):
 
     def read_poll(self, exchange: Exchange, sent: Sent) -> Reading:
         """What a readable answer to `poll` says of its one item."""
+        ...
+
+    def find(self, wire: str) -> Request:
+        """The request that looks for one payment by our own reference.
+
+        Raises:
+            InvariantError: the platform cannot (`capabilities.lookup_by_reference`).
+        """
+        ...
+
+    def read_find(self, exchange: Exchange, sent: Sent) -> Reading | None:
+        """What a readable answer to `find` says of its one item; none: it does not have it.
+
+        Two payments of our reference are `Verdict.MISMATCH` with the code `found_twice`.
+        """
         ...
 
     def cancel(self, ref: str) -> Request:

@@ -15,11 +15,11 @@ import polars as pl
 
 from payouts.core.capabilities import Capabilities
 from payouts.core.currencies import currency
-from payouts.core.errors import PayoutsError, SettingsError
+from payouts.core.errors import InvariantError, PayoutsError, SettingsError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
-from payouts.providers.connector import Balance, Reading, Sent
+from payouts.providers.connector import Balance, Reading, Sent, fingerprint
 from payouts.providers.events import PAYMENT, Event, amount_of
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Orkesta:
     ) -> None:
         self.base_url = base_url
         self.headers = {"Authorization": f"Bearer {api_key}"}
+        self.account_fingerprint = fingerprint(base_url, api_key)
         self.from_accounts = dict(from_accounts)
         self.capabilities = Capabilities(
             batch_max=500,
@@ -165,6 +166,14 @@ class Orkesta:
     def poll(self, ref: str) -> Request:
         """`GET /payments/{id}` (OKS-quick)."""
         return Request("GET", f"/payments/{quote(ref, safe='')}")
+
+    def find(self, wire: str) -> Request:
+        """There is no search by our reference (A-OKS-9)."""
+        raise InvariantError(f"Orkesta cannot look for {wire}")
+
+    def read_find(self, exchange: Exchange, sent: Sent) -> Reading | None:  # noqa: ARG002  no such answer
+        """As `find`."""
+        raise InvariantError(f"Orkesta cannot look for {sent.wires[0]}")
 
     def cancel(self, ref: str) -> Request:
         """`DELETE /payments/{id}` (OKS-create): while pending or approved, else 409 (A-OKS-5)."""

@@ -18,7 +18,7 @@ from payouts.core.errors import InvariantError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
-from payouts.providers.connector import Reading, Sent
+from payouts.providers.connector import Reading, Sent, fingerprint
 from payouts.providers.events import PAYMENT, Event, amount_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Orkestra:
         self.base_url = base_url
         token = b64encode(f"{key_id}:{secret}".encode()).decode("ascii")
         self.headers = {"Authorization": f"Basic {token}"}
+        self.account_fingerprint = fingerprint(base_url, key_id)
         self.capabilities = Capabilities(
             batch_max=500,
             per_request=1,
@@ -145,6 +146,14 @@ class Orkestra:
     def poll(self, ref: str) -> Request:
         """`GET /payouts/{id}` (A-ORK-2)."""
         return Request("GET", f"/payouts/{quote(ref, safe='')}")
+
+    def find(self, wire: str) -> Request:
+        """There is no search by our reference: the same `referenceId` is the look-up (A-ORK-6)."""
+        raise InvariantError(f"Orkestra cannot look for {wire}")
+
+    def read_find(self, exchange: Exchange, sent: Sent) -> Reading | None:  # noqa: ARG002  no such answer
+        """As `find`."""
+        raise InvariantError(f"Orkestra cannot look for {sent.wires[0]}")
 
     def cancel(self, ref: str) -> Request:
         """No route is documented."""

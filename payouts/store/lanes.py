@@ -41,6 +41,7 @@ __all__ = [
     "expired_attempts",
     "insert_batch_events",
     "insert_evidence",
+    "items_of_refs",
     "live_attempts",
     "lock_batches",
     "lock_funding",
@@ -93,6 +94,12 @@ _FREE = (
 )
 """Neither is the item held by itself, nor is it asked to be cancelled."""
 
+_NOT_FOUND = (
+    " AND (n.state <> 'unknown' OR EXISTS (SELECT FROM look_request r WHERE r.item_id = n.id"
+    " AND r.missing >= 2))"
+)
+"""The provider was asked by our reference for what is unclear, twice, and has not got it (P5)."""
+
 WORKER_LOCKS = 7_024_612
 """First key of the advisory lock of a living worker; the second is its number."""
 LANE_LOCKS = 7_024_613
@@ -106,6 +113,9 @@ class DueBatch:
     Args:
         split: its items go one by one: they have events of their own, or one of them is held.
         age_s: of an unclear batch, the seconds since its key was first used; else 0.
+        put_offs: sends that were proven not executed, since the provider wanted them later.
+        resends: sends under the same key after an unclear answer.
+        fingerprint: of the account of ours that the last attempt was made with.
     """
 
     batch_id: int
@@ -120,6 +130,9 @@ class DueBatch:
     split: bool
     tries: int
     age_s: float
+    put_offs: int
+    resends: int
+    fingerprint: str | None
 
 
 class DueItem(NamedTuple):
@@ -128,6 +141,7 @@ class DueItem(NamedTuple):
     Args:
         tries: sends so far.
         age_s: of an unclear item, the seconds since its key was first used; else 0.
+        put_offs: as of `DueBatch`, and `resends` and `fingerprint` too.
     """
 
     item_id: int
@@ -137,6 +151,9 @@ class DueItem(NamedTuple):
     tries: int
     code: str | None
     age_s: float
+    put_offs: int
+    resends: int
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,8 @@ class Claim:
         whole: the attempt holds every item of a batch that was never split.
         seqs: number of each member's `sending` event.
         tries: sends of each member, this one included.
+        put_offs: of these, those that were proven not executed, of each member.
+        resends: of these, those after an unclear answer, this one included, of each member.
         clouded: whether each member has an earlier attempt that is unclear.
         amounts: minor units of each member.
         bodies: the bytes of each member, as sealed.
@@ -162,6 +181,8 @@ class Claim:
     members: list[int]
     seqs: list[int]
     tries: list[int]
+    put_offs: list[int]
+    resends: list[int]
     clouded: list[bool]
     amounts: list[int]
     bodies: list[bytes] = field(repr=False)  # account data (P24)
@@ -227,23 +248,43 @@ def end_frozen(connection: Connection, provider: str, funding: str) -> bool:
 
 
 def due_batches(
-    connection: Connection, provider: str, funding: str, *, limit: int
+    connection: Connection,
+    provider: str,
+    funding: str,
+    *,
+    limit: int,
+    by_reference: bool = False,
 ) -> list[DueBatch]:
-    """Lock up to `limit` batches of a lane with something due that no hold covers."""
+    """Lock up to `limit` batches of a lane with something due that no hold covers.
+
+    Args:
+        by_reference: the provider finds payments by our reference, so that unclear items are sent
+            again one by one, each when it was not found.
+    """
     rows = connection.execute(
         text(
             "SELECT b.id, b.lo, b.hi, b.currency, b.items, b.payload_hash, b.base_state,"  # noqa: S608  our own constant
-            " b.base_seq, b.base_clouded, b.split OR " + _APART + ", b.tries,"
+            " b.base_seq, b.base_clouded, b.split OR (:by_reference AND b.base_state = 'unknown') OR "
+            + _APART
+            + ", b.tries,"
             " CASE WHEN NOT b.base_clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
             " - (SELECT max(e.at) FROM batch_event e WHERE e.batch_id = b.id"
-            " AND e.before = 'approved')) END::float8 FROM batch b"
+            " AND e.before = 'approved')) END::float8, coalesce(x.put_offs, 0),"
+            " coalesce(x.resends, 0), (SELECT a.account_fingerprint FROM attempt a"
+            " WHERE a.batch_id = b.id AND a.members IS NULL ORDER BY a.number DESC LIMIT 1)"
+            " FROM batch b LEFT JOIN batch_event x ON x.batch_id = b.id AND x.seq = b.base_seq"
             " WHERE b.provider = :provider AND b.funding = :funding AND b.send_at <= payouts_now()"
             " AND NOT EXISTS (SELECT FROM hold h WHERE h.run_id = b.run_id"
             " AND h.item_id IS NULL AND h.released_at IS NULL) AND NOT "
             + _CANCELLED_WHOLE
             + " ORDER BY b.id LIMIT :limit FOR UPDATE OF b SKIP LOCKED"
         ),
-        {"provider": provider, "funding": funding, "limit": limit},
+        {
+            "provider": provider,
+            "funding": funding,
+            "limit": limit,
+            "by_reference": by_reference,
+        },
     )
     return _without_cancelled(connection, [DueBatch(*row) for row in rows])
 
@@ -274,20 +315,30 @@ def _without_cancelled(connection: Connection, due: list[DueBatch]) -> list[DueB
     ]
 
 
-def due_items(connection: Connection, batch_ids: Sequence[int]) -> dict[int, list[DueItem]]:
-    """Due items of split batches that no hold covers, by batch and in key order."""
+def due_items(
+    connection: Connection, batch_ids: Sequence[int], *, by_reference: bool = False
+) -> dict[int, list[DueItem]]:
+    """Due items of split batches that no hold covers, by batch and in key order.
+
+    Args:
+        by_reference: an unclear item is due only when it was looked for and not found, twice.
+    """
     rows = connection.execute(
         text(
             "SELECT n.batch_id, n.id, n.state, n.seq, n.clouded, n.tries, n.code,"  # noqa: S608  our own constant
             " CASE WHEN NOT n.clouded THEN 0 ELSE extract(epoch FROM payouts_now()"
             " - (SELECT max(l.at) FROM item_life l WHERE l.item_id = n.id"
-            " AND l.before = 'approved')) END::float8 FROM item_now n"
+            " AND l.before = 'approved')) END::float8, n.put_offs, n.resends,"
+            " (SELECT a.account_fingerprint FROM attempt a WHERE a.batch_id = n.batch_id"
+            " AND (a.members IS NULL OR n.id = ANY(a.members)) ORDER BY a.number DESC LIMIT 1)"
+            " FROM item_now n"
             " JOIN batch b ON b.id = n.batch_id"
             " WHERE n.batch_id = ANY(:ids) AND n.state IN ('approved', 'unknown')"
             " AND (n.due_at <= payouts_now() OR "
             + _RETRIED
             + ") AND "
             + _FREE
+            + (_NOT_FOUND if by_reference else "")
             + " ORDER BY n.batch_id, n.id"
         ),
         {"ids": list(batch_ids)},
@@ -314,11 +365,13 @@ def open_attempts(
     worker: int,
     send_by_s: float,
     lease_s: float,
+    fingerprint: str | None = None,
 ) -> list[tuple[int, int]]:
     """Write attempts; returns (attempt key, fence) in the order of `rows`.
 
     Args:
         rows: (batch, members or None for the whole batch, items, key, hash of the bytes).
+        fingerprint: of the account of ours that they are made with.
     """
     if not rows:
         return []
@@ -327,12 +380,13 @@ def open_attempts(
     members = [member for row in columns[1] for member in row or ()]
     statement = text(
         "INSERT INTO attempt (batch_id, number, members, items, key, request_hash, worker,"
-        " send_by, lease_until) SELECT g.batch, g.place + (SELECT coalesce(max(a.number), 0)"
+        " send_by, lease_until, account_fingerprint) SELECT g.batch, g.place + (SELECT coalesce(max(a.number), 0)"
         " FROM attempt a WHERE a.batch_id = g.batch),"
         " CASE WHEN g.given > 0 THEN (CAST(:members AS bigint[]))[g.upto - g.given + 1 : g.upto]"
         " END, g.items, g.key, g.hash, :worker,"
         " payouts_now() + make_interval(secs => :send_by),"
-        " payouts_now() + make_interval(secs => :lease) FROM (SELECT r.*,"
+        " payouts_now() + make_interval(secs => :lease), CAST(:fingerprint AS text)"
+        " FROM (SELECT r.*,"
         " row_number() OVER (PARTITION BY r.batch ORDER BY r.nth) AS place,"
         " sum(r.given) OVER (ORDER BY r.nth) AS upto FROM unnest(:batch, :given, :items, :key,"
         " CAST(:hash AS bytea[])) WITH ORDINALITY AS r (batch, given, items, key, hash, nth)) g"
@@ -355,6 +409,7 @@ def open_attempts(
             "worker": worker,
             "send_by": send_by_s,
             "lease": lease_s,
+            "fingerprint": fingerprint,
         },
     )
     return sorted((int(attempt), int(fence)) for attempt, fence in made)  # keys in row order
@@ -370,31 +425,39 @@ def insert_batch_events(
     clouded: bool,
     batches: Sequence[tuple[int, int, int | None, int | None, str | None, datetime | None]],
     status: str | None = None,
+    counts: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Move whole batches; rows are (batch, seq, attempt, evidence, code, due).
 
     Args:
         status: the provider's own word for all of their items.
+        counts: (put-offs, re-sends) of each batch; left out: none.
     """
     if not batches:
         return
     columns = list(zip(*batches, strict=True))
     statement = text(
         "INSERT INTO batch_event (batch_id, seq, before, after, clouded, actor, posting,"
-        " attempt_id, evidence_id, code, due_at, provider_status)"
+        " attempt_id, evidence_id, code, due_at, provider_status, put_offs, resends)"
         " SELECT b, s, CAST(:before AS item_state), CAST(:after AS item_state), :clouded, :actor,"
-        " :posting, a, e, c, d, CAST(:status AS text) FROM unnest(:batch, :seq, :attempt, :evidence, :code,"
-        " CAST(:due AS timestamptz[])) AS rows (b, s, a, e, c, d)"
+        " :posting, a, e, c, d, CAST(:status AS text), p, r"
+        " FROM unnest(:batch, :seq, :attempt, :evidence, :code, CAST(:due AS timestamptz[]),"
+        " :put_offs, :resends) AS rows (b, s, a, e, c, d, p, r)"
     ).bindparams(
         bindparam("batch", type_=ARRAY(BIGINT)),
         bindparam("seq", type_=ARRAY(SMALLINT)),
         bindparam("attempt", type_=ARRAY(BIGINT)),
         bindparam("evidence", type_=ARRAY(BIGINT)),
         bindparam("code", type_=ARRAY(TEXT)),
+        bindparam("put_offs", type_=ARRAY(SMALLINT)),
+        bindparam("resends", type_=ARRAY(SMALLINT)),
     )
+    counted = list(counts) or [(0, 0)] * len(batches)
     connection.execute(
         statement,
         {
+            "put_offs": [put_offs for put_offs, _ in counted],
+            "resends": [resends for _, resends in counted],
             "before": before,
             "after": after,
             "clouded": clouded,
@@ -577,10 +640,31 @@ def _map_known_refs(
     return {int(row[0]) for row in found}
 
 
+def items_of_refs(connection: Connection, provider: str, refs: Sequence[str]) -> set[int]:
+    """The items that a provider's ids belong to."""
+    rows = connection.execute(
+        text(
+            "SELECT item_id FROM provider_payment WHERE provider = :provider"
+            " AND provider_ref = ANY(:refs)"
+        ),
+        {"provider": provider, "refs": list(refs)},
+    )
+    return {int(row[0]) for row in rows}
+
+
 def refresh_due(
-    connection: Connection, batch_ids: Sequence[int], *, waits_s: Sequence[float], unclear_s: float
+    connection: Connection,
+    batch_ids: Sequence[int],
+    *,
+    waits_s: Sequence[float],
+    unclear_s: float,
+    by_reference: bool = False,
 ) -> None:
-    """Set when the touched batches are next due to be sent and to be looked at."""
+    """Set when the touched batches are next due to be sent and to be looked at.
+
+    Args:
+        by_reference: an unclear item is due only when it was looked for and not found, twice.
+    """
     if not batch_ids:
         return
     connection.execute(
@@ -588,14 +672,16 @@ def refresh_due(
             "UPDATE batch b SET"  # noqa: S608  our own constant
             " send_at = CASE WHEN c.sendable = 0 OR "
             + _CANCELLED_WHOLE
-            + " THEN NULL WHEN NOT b.split AND NOT "
-            + _APART
-            + " THEN"
+            + " THEN NULL WHEN NOT b.split AND NOT (:by_reference AND b.base_state = 'unknown')"
+            " AND NOT " + _APART + " THEN"
             " (SELECT e.due_at FROM batch_event e WHERE e.batch_id = b.id AND e.seq = b.base_seq)"
             " ELSE (SELECT min(CASE WHEN "
             + _RETRIED
             + " THEN b.retried_at ELSE n.due_at END) FROM item_now n WHERE n.batch_id = b.id"
-            " AND n.state IN ('approved', 'unknown') AND " + _FREE + ") END,"
+            " AND n.state IN ('approved', 'unknown') AND "
+            + _FREE
+            + (_NOT_FOUND if by_reference else "")
+            + ") END,"
             " check_at = CASE WHEN c.processing > 0 THEN least(b.check_at,"
             " payouts_now() + make_interval(secs => (CAST(:waits AS float8[]))"
             "[least(b.checks + 1, cardinality(:waits))]))"
@@ -611,7 +697,12 @@ def refresh_due(
             " sum(items) FILTER (WHERE state = 'unknown') AS unknown"
             " FROM batch_count WHERE batch_id = ANY(:ids) GROUP BY 1) c WHERE b.id = c.batch_id"
         ),
-        {"ids": list(batch_ids), "waits": list(waits_s), "unclear": unclear_s},
+        {
+            "ids": list(batch_ids),
+            "waits": list(waits_s),
+            "unclear": unclear_s,
+            "by_reference": by_reference,
+        },
     )
 
 
@@ -647,17 +738,18 @@ def next_due(connection: Connection, provider: str, funding: str) -> float | Non
     value = connection.execute(
         text(
             "SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM ("  # noqa: S608  our own constant
-            " SELECT min(send_at) AS at FROM batch b WHERE provider = :provider"
+            " (SELECT send_at AS at FROM batch b WHERE provider = :provider"
             " AND funding = :funding AND send_at IS NOT NULL AND NOT EXISTS (SELECT FROM hold h"
             " WHERE h.run_id = b.run_id AND h.item_id IS NULL AND h.released_at IS NULL)"
             " AND NOT "
             + _CANCELLED_WHOLE
             + " AND NOT EXISTS (SELECT FROM lane l WHERE l.provider = :provider"
-            " AND l.funding = :funding AND l.paused_at IS NOT NULL)"
-            " UNION ALL SELECT min(check_at) FROM batch WHERE provider = :provider"
-            " AND funding = :funding AND check_at IS NOT NULL"
-            " UNION ALL SELECT min(r.due_at) FROM look_request r JOIN batch b"
-            " ON b.id = r.batch_id WHERE b.provider = :provider AND b.funding = :funding) due"
+            " AND l.funding = :funding AND l.paused_at IS NOT NULL) ORDER BY send_at LIMIT 1)"
+            " UNION ALL (SELECT check_at FROM batch WHERE provider = :provider"
+            " AND funding = :funding AND check_at IS NOT NULL ORDER BY check_at LIMIT 1)"
+            " UNION ALL (SELECT r.due_at FROM look_request r JOIN batch b ON b.id = r.batch_id"
+            " WHERE b.provider = :provider AND b.funding = :funding ORDER BY r.due_at LIMIT 1)"
+            ") due"
         ),
         {"provider": provider, "funding": funding},
     ).scalar()
@@ -735,28 +827,27 @@ def unknown_after_death(
     posting: int,
     actor: str,
     resend_s: float | None,
-    resends_max: int,
 ) -> None:
     """Items still `sending` under these attempts become `unknown`, whole batches as one row.
 
     Args:
-        resend_s: seconds until they may be sent again under their key; none where never.
+        resend_s: seconds until it is decided whether they are sent again under their key; none
+            where there is no key.
     """
     values = {
         "ids": list(attempts),
         "posting": posting,
         "actor": actor,
         "resend": resend_s,
-        "resends_max": resends_max,
     }
     connection.execute(
         text(
             "INSERT INTO batch_event (batch_id, seq, before, after, clouded, actor, posting,"
-            " attempt_id, code, due_at)"
+            " attempt_id, code, due_at, put_offs, resends)"
             " SELECT b.id, b.base_seq + 1, 'sending', 'unknown', true, :actor, :posting, a.id,"
-            " 'worker_lost', CASE WHEN b.tries <= :resends_max THEN payouts_now()"
-            " + make_interval(secs => CAST(:resend AS float8)) END"
-            " FROM attempt a JOIN batch b ON b.id = a.batch_id"
+            " 'worker_lost', payouts_now() + make_interval(secs => CAST(:resend AS float8)),"
+            " x.put_offs, x.resends FROM attempt a JOIN batch b ON b.id = a.batch_id"
+            " JOIN batch_event x ON x.batch_id = b.id AND x.seq = b.base_seq"
             " WHERE a.id = ANY(:ids) AND a.members IS NULL AND NOT b.split"
             " AND b.base_state = 'sending'"
         ),
@@ -765,10 +856,10 @@ def unknown_after_death(
     connection.execute(
         text(
             "INSERT INTO item_event (item_id, batch_id, posting, attempt_id, before, after, seq,"
-            " tries, clouded, actor, code, due_at)"
+            " tries, clouded, actor, code, due_at, put_offs, resends)"
             " SELECT n.id, n.batch_id, :posting, a.id, 'sending', 'unknown', n.seq + 1, n.tries,"
-            " true, :actor, 'worker_lost', CASE WHEN n.tries <= :resends_max THEN payouts_now()"
-            " + make_interval(secs => CAST(:resend AS float8)) END"
+            " true, :actor, 'worker_lost',"
+            " payouts_now() + make_interval(secs => CAST(:resend AS float8)), n.put_offs, n.resends"
             " FROM attempt a JOIN batch b ON b.id = a.batch_id AND b.split"
             # The attempt that an item is out with now; the batch's may be open beside it.
             " JOIN item_now n ON n.batch_id = b.id AND n.state = 'sending'"

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["LookedItem", "ask_looks", "claim_asked", "claim_checks", "end_looks"]
+__all__ = [
+    "LookedItem",
+    "ask_looks",
+    "claim_asked",
+    "claim_checks",
+    "count_missing",
+    "end_looks",
+    "forget_looks",
+    "look_for_missing",
+    "look_for_unclear",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,12 @@ class LookedItem:
     Args:
         ref: the provider's id, where one is known.
         age_s: seconds since its last event.
+        put_offs: sends that were proven not executed.
+        resends: sends under the same key after an unclear answer.
         asked_at: somebody asked for this look, then; none for a poll.
         asks: looks that this request has had, this one included.
+        missing: how often the provider has said that it does not have the payment, as it counts.
+        missing_s: seconds since it said so.
     """
 
     batch_id: int
@@ -44,15 +58,19 @@ class LookedItem:
     clouded: bool
     ref: str | None
     age_s: float
+    put_offs: int = 0
+    resends: int = 0
     asked_at: datetime | None = None
     asks: int = 0
+    missing: int = 0
+    missing_s: float | None = None
 
 
 _LOOKED = (
     "SELECT n.batch_id, n.id, n.currency, n.amount_minor, n.wire_prefix, n.state, n.seq,"
     " n.tries, n.clouded, p.provider_ref,"
     " extract(epoch FROM payouts_now() - coalesce(n.at, (SELECT e.at FROM batch_event e"
-    " WHERE e.batch_id = n.batch_id ORDER BY e.seq DESC LIMIT 1)))::float8"
+    " WHERE e.batch_id = n.batch_id ORDER BY e.seq DESC LIMIT 1)))::float8, n.put_offs, n.resends"
     " FROM item_now n LEFT JOIN provider_payment p"
     " ON p.item_id = n.id AND p.provider = n.provider"
 )
@@ -110,21 +128,85 @@ def claim_asked(
             " UPDATE look_request r SET tries = r.tries + 1, due_at = payouts_now()"
             " + make_interval(secs => (CAST(:waits AS float8[]))"
             "[least(r.tries + 1, cardinality(:waits))])"
-            " FROM due WHERE r.item_id = due.item_id RETURNING r.item_id, r.asked_at, r.tries"
+            " FROM due WHERE r.item_id = due.item_id RETURNING r.item_id, r.asked_at, r.tries,"
+            " r.missing, extract(epoch FROM payouts_now() - r.missing_at)::float8"
         ),
         {"provider": provider, "funding": funding, "limit": limit, "waits": list(waits_s)},
     ).all()
     if not rows:
         return []
-    asked = {int(item): (at, int(asks)) for item, at, asks in rows}
+    asked = {int(item): request for item, *request in rows}
     found = connection.execute(
         text(_LOOKED + " WHERE n.id = ANY(:ids) AND n.state <> 'sending' ORDER BY n.id"),
         {"ids": list(asked)},
     )
-    made = [LookedItem(*row) for row in found]
-    return [
-        replace(item, asked_at=asked[item.item_id][0], asks=asked[item.item_id][1]) for item in made
-    ]
+    made = []
+    for row in found:
+        asked_at, asks, missing, missing_s = asked[row[1]]
+        item = LookedItem(*row)
+        made.append(
+            replace(item, asked_at=asked_at, asks=asks, missing=missing, missing_s=missing_s)
+        )
+    return made
+
+
+def look_for_unclear(connection: Connection, batch_ids: Sequence[int], *, first_s: float) -> None:
+    """Have the unclear items of these batches looked for; those that are stay as they are.
+
+    Args:
+        first_s: seconds until the first look.
+    """
+    if not batch_ids:
+        return
+    connection.execute(
+        text(
+            "INSERT INTO look_request (item_id, batch_id, reason, due_at)"
+            " SELECT n.id, n.batch_id, 'unclear', payouts_now() + make_interval(secs => :first)"
+            " FROM item_now n WHERE n.state = 'unknown' AND n.batch_id IN (SELECT batch_id"
+            " FROM batch_count WHERE batch_id = ANY(:ids) AND state = 'unknown' AND items > 0)"
+            " ORDER BY n.id ON CONFLICT (item_id) DO NOTHING"
+        ).bindparams(bindparam("ids", type_=ARRAY(BIGINT))),
+        {"ids": list(batch_ids), "first": first_s},
+    )
+
+
+def look_for_missing(connection: Connection, item_ids: Sequence[int], *, first_s: float) -> None:
+    """Look again at items that a poll did not find, until that counts or they are found."""
+    if not item_ids:
+        return
+    connection.execute(
+        text(
+            "INSERT INTO look_request (item_id, batch_id, reason, due_at)"
+            " SELECT id, batch_id, 'not_found', payouts_now() + make_interval(secs => :first)"
+            " FROM item WHERE id = ANY(:ids) ORDER BY id ON CONFLICT (item_id) DO NOTHING"
+        ).bindparams(bindparam("ids", type_=ARRAY(BIGINT))),
+        {"ids": list(item_ids), "first": first_s},
+    )
+
+
+def count_missing(connection: Connection, item_ids: Sequence[int]) -> None:
+    """The provider said of these items that it does not have them, and that counts."""
+    if not item_ids:
+        return
+    connection.execute(
+        text(
+            "UPDATE look_request SET missing = missing + 1, missing_at = payouts_now()"
+            " WHERE item_id = ANY(:ids)"
+        ).bindparams(bindparam("ids", type_=ARRAY(BIGINT))),
+        {"ids": list(item_ids)},
+    )
+
+
+def forget_looks(connection: Connection, item_ids: Sequence[int]) -> None:
+    """These items are sent again: what was found out before says nothing of that."""
+    if not item_ids:
+        return
+    connection.execute(
+        text("DELETE FROM look_request WHERE item_id = ANY(:ids)").bindparams(
+            bindparam("ids", type_=ARRAY(BIGINT))
+        ),
+        {"ids": list(item_ids)},
+    )
 
 
 def end_looks(connection: Connection, looked: Sequence[LookedItem]) -> None:

@@ -306,7 +306,8 @@ def approve(connection: Connection, run_id: int, *, actor: str) -> int:
     """Move every batch of a run from pending to approved and make it due; returns the batches.
 
     One row per batch; the trigger reserves the money in the same statement and refuses an
-    overdraft of the funding account.
+    overdraft of the funding account. Where an item of a batch went its own way before (it was
+    cancelled), the others move one by one.
     """
     posting = bulk.next_posting(connection)
     moved = connection.execute(
@@ -325,6 +326,7 @@ def approve(connection: Connection, run_id: int, *, actor: str) -> int:
         ),
         {"run": run_id},
     )
+    moved += _approve_members(connection, run_id, actor=actor, posting=posting)
     connection.execute(
         text(
             "UPDATE pipeline_run SET approved_by = :actor, approved_at = payouts_now()"
@@ -333,6 +335,30 @@ def approve(connection: Connection, run_id: int, *, actor: str) -> int:
         {"run": run_id, "actor": actor},
     )
     return moved
+
+
+def _approve_members(connection: Connection, run_id: int, *, actor: str, posting: int) -> int:
+    """Approve what is pending in batches that do not move as one any more; returns the batches."""
+    rows = connection.execute(
+        text(
+            "WITH made AS (INSERT INTO item_event (item_id, batch_id, posting, before, after, seq,"
+            " tries, actor, due_at) SELECT n.id, n.batch_id, :posting, 'pending', 'approved',"
+            " n.seq + 1, n.tries, :actor, greatest(payouts_now(), b.due_date::timestamptz)"
+            " FROM item_now n JOIN batch b ON b.id = n.batch_id WHERE b.run_id = :run AND b.split"
+            " AND n.state = 'pending' ORDER BY n.id RETURNING batch_id)"
+            " SELECT DISTINCT batch_id FROM made"
+        ),
+        {"run": run_id, "actor": actor, "posting": posting},
+    )
+    batch_ids = list(rows.scalars())
+    connection.execute(
+        text(
+            "UPDATE batch SET send_at = greatest(payouts_now(), due_date::timestamptz)"
+            " WHERE id = ANY(:ids)"
+        ),
+        {"ids": batch_ids},
+    )
+    return len(batch_ids)
 
 
 def hold(connection: Connection, run_id: int, *, reason: str, detail: str, actor: str) -> None:

@@ -12,8 +12,8 @@ from sqlmodel import Session, col, select
 
 from payouts.core.outcomes import Answer
 from payouts.core.pipeline import Pipeline
-from payouts.flows import lane as lane_flow
-from payouts.flows.lane import _Writer
+from payouts.flows.lane_claims import WIRE
+from payouts.flows.lane_writer import Writer
 from payouts.flows.load import load
 from payouts.flows.record import Submitted
 from payouts.intake.survey import survey
@@ -55,7 +55,7 @@ def _grouped(place: Place) -> Facts:
 def _recorded(place: Place, *, per_turn: int, refused: int = 0) -> Facts:
     with project(place) as parts:
         _loaded(place, parts)
-        writer = _Writer(parts.lane_order("orkesta", "main"))
+        writer = Writer(parts.lane_order("orkesta", "main"))
         writer.start()
         claims: list[Claim] = []
         while made := writer.turn([], room=_BATCHES).claims:
@@ -117,7 +117,7 @@ def _settled(parts: Parts, claim: Claim, refused: int) -> Submitted:
         for place, one in enumerate(sent)
     ]
     exchange = Exchange(201, orjson.dumps(reply))
-    wires = [body[lane_flow._WIRE].decode() for body in claim.bodies]  # noqa: SLF001  where the lane reads it
+    wires = [body[WIRE].decode() for body in claim.bodies]
     reading = parts.connectors["orkesta"].read(
         exchange, Sent(wires, claim.amounts, claim.currency, 2)
     )

@@ -16,7 +16,8 @@ from sqlalchemy import event
 
 from payouts.core.outcomes import Answer
 from payouts.core.retry import RetryPolicy
-from payouts.flows.lane import LaneOrder, _Writer
+from payouts.flows.lane_order import LaneOrder
+from payouts.flows.lane_writer import Writer
 from payouts.flows.record import Submitted
 from payouts.providers.client import Exchange, Timeouts
 from payouts.providers.connector import Sent
@@ -96,8 +97,8 @@ def test_a_load_says_as_many_statements_for_5000_items_as_for_500(desk: Desk) ->
     assert counts[0] < 100
 
 
-def writer(desk: Desk) -> _Writer:
-    return _Writer(
+def writer(desk: Desk) -> Writer:
+    return Writer(
         LaneOrder(
             database=desk.database,
             connector=desk.connectors["orkesta"],

@@ -12,7 +12,7 @@ from payouts.core.errors import UsageError
 from payouts.core.ids import public_id
 from payouts.core.outcomes import Verdict
 from payouts.flows import reissue
-from payouts.flows.lane import _Writer
+from payouts.flows.lane_writer import Writer
 from payouts.flows.looked import Looked
 from payouts.providers.client import Exchange
 from payouts.providers.connector import Reading
@@ -51,7 +51,7 @@ class Hand:
     """A lane whose looks are answered by hand."""
 
     def __init__(self, world: World, provider: str = "orkestra") -> None:
-        self.writer = _Writer(world.parts.lane_order(provider, "main"))
+        self.writer = Writer(world.parts.lane_order(provider, "main"))
         assert self.writer.start()
 
     def claim(self) -> list[LookedItem]:
@@ -308,7 +308,7 @@ def test_what_is_still_in_flight_is_not_looked_at(
     """A webhook before the reply: the reply comes, or its loss is found; then the look goes."""
     world = make_world(settings=QUICK)
     world.load(world.write([turkish("R-0")]))
-    writer = _Writer(world.parts.lane_order("orkesta", "main"))
+    writer = Writer(world.parts.lane_order("orkesta", "main"))
     assert writer.start()
     (claim,) = writer.turn([], 4).claims
     ask(world, *claim.members)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from payouts.core.outcomes import Verdict
-from payouts.flows.lane import _Writer
+from payouts.flows.lane_writer import Writer
 from payouts.flows.looked import Looked
 from payouts.providers.client import Exchange
 from payouts.providers.connector import Reading
@@ -117,12 +117,15 @@ def test_the_platform_s_cancelled_is_our_cancel_where_we_asked_for_it(
     ask_cancel(world, run, first)
     with world.parts.database.unit() as unit:
         lanes.ask_looks(unit, [first, second], reason="cancel")
-    writer = _Writer(world.parts.lane_order("orkesta", "main"))
+    writer = Writer(world.parts.lane_order("orkesta", "main"))
     assert writer.start()
     looked = [item for item, _ in writer.turn([], 4).looks]
-    said = Reading([Verdict.CANCELLED], ["x"], ["cancelled"], [None], [])
+    said = [Reading([Verdict.CANCELLED], [one.ref], ["cancelled"], [None], []) for one in looked]
 
-    writer.turn([Looked(item, Exchange(200, b"{}"), said) for item in looked], 0)
+    writer.turn(
+        [Looked(one, Exchange(200, b"{}"), says) for one, says in zip(looked, said, strict=True)],
+        0,
+    )
     writer.close()
 
     assert world.sql("SELECT id, state::text FROM item_now ORDER BY id") == [

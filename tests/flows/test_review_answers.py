@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from payouts.core.outcomes import Answer, Verdict
-from payouts.flows.lane import _asked, _Writer
+from payouts.flows.lane import asked_wait
+from payouts.flows.lane_writer import Writer
 from payouts.flows.looked import Looked
 from payouts.flows.record import Submitted
 from payouts.providers.client import Exchange
@@ -84,7 +85,7 @@ def test_a_fault_in_a_reader_costs_one_item_its_answer_and_no_other(
     ],
 )
 def test_a_retry_after_that_means_nothing_is_no_wait(asked: str) -> None:
-    assert _asked(Exchange(status=429, retry_after=asked)) is None
+    assert asked_wait(Exchange(status=429, retry_after=asked)) is None
 
 
 def test_an_item_that_is_always_put_off_ends(make_world: Callable[..., World]) -> None:
@@ -119,7 +120,7 @@ def test_a_late_rejection_and_a_look_in_one_turn_are_booked_apart(
             {"run": run, "item": second},
         )
     time.sleep(0.5)
-    writer = _Writer(world.parts.lane_order("orkestra", "main"))
+    writer = Writer(world.parts.lane_order("orkestra", "main"))
     assert writer.start()
     (claim,) = writer.turn([], 16).claims
     assert claim.members == [first]

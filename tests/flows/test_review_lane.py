@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from payouts.flows.lane import _Writer
+from payouts.flows.lane_writer import Writer
 from tests.flows.byhand import SUBMIT, DiedError, dies_at, lane_once
 from tests.flows.conftest import sepa, turkish
 
@@ -150,7 +150,7 @@ def test_a_frozen_worker_loses_its_lane_when_its_lease_is_over(
     """It comes back to a void fence: what it still brings is evidence and moves nothing."""
     world = make_world(settings=QUICK)
     run = world.load(world.write([sepa(f"R-{place}") for place in range(3)])).run_id
-    frozen = _Writer(world.parts.lane_order("orkestra", "main"))
+    frozen = Writer(world.parts.lane_order("orkestra", "main"))
     assert frozen.start()
     (claim,) = frozen.turn([], 16).claims
     assert lane_once(world, "orkestra") == []  # the lease runs: the lane is taken

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payouts.flows import review
-from payouts.flows.lane import _Writer
+from payouts.flows.lane_writer import Writer
 from payouts.providers.client import Exchange
 from tests.flows.conftest import IBANS, sepa
 
@@ -87,7 +87,7 @@ def test_what_is_in_flight_shows_no_account_in_a_traceback(
 ) -> None:
     world = make_world()
     world.load(world.write([sepa("R-1")]))
-    writer = _Writer(world.parts.lane_order("orkestra", "main"))
+    writer = Writer(world.parts.lane_order("orkestra", "main"))
     assert writer.start()
     (claim,) = writer.turn([], 16).claims
     request = writer.order.connector.submission(claim.bodies, claim.key)

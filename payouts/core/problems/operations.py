@@ -418,6 +418,22 @@ _INCIDENTS: tuple[ProblemKind, ...] = (
         source="RELIABILITY P5",
     ),
     _incident(
+        "W_CREDENTIALS_CHANGED",
+        2,
+        "unclear payments are not sent again: the credentials belong to another account, where "
+        "their keys mean nothing",
+        "Put the old credentials back and they are found, or see on the platform's screen or "
+        "statement whether they were paid.",
+        source="RELIABILITY P1",
+    ),
+    _incident(
+        "E_PAYMENT_GONE",
+        2,
+        "the platform does not have a payment any more that it had taken",
+        "It is neither paid nor failed until the platform or a statement says so: ask them.",
+        source="RELIABILITY P5",
+    ),
+    _incident(
         "W_STATUS_WORD",
         3,
         "the platform uses a status word that we do not know; it counts neither as paid nor failed",
