@@ -169,7 +169,7 @@ class _Explained:
     def __init__(self, parts: Parts, unit: Connection, key: int) -> None:
         from payouts.core.ids import public_id  # noqa: PLC0415  bodies import what they need
         from payouts.flows.explain import present  # noqa: PLC0415  the same
-        from payouts.store import incidents, queries  # noqa: PLC0415  the same
+        from payouts.store import awaited, incidents, queries  # noqa: PLC0415  the same
 
         row = queries.item(unit, key)
         if row is None:
@@ -190,8 +190,13 @@ class _Explained:
             row,
             holds=holds,
             lane=next((lane for lane in lanes if lane.provider == row.provider), None),
-            keyed=[n for n, one in parts.connectors.items() if one.capabilities.idempotent],
+            keyed={
+                name: parts.policy(name).key_sure_s()
+                for name, one in parts.connectors.items()
+                if one.capabilities.idempotent
+            },
             replaced_by=self.replaced_by,
+            awaited=awaited.awaited(unit, key),
         )
 
     def lines(self) -> list[str]:
@@ -225,6 +230,9 @@ class _Explained:
         shown.append(f"Now       {self.present.cause}")
         when = f", {moment(self.present.when)}" if self.present.when else ""
         shown.append(f"Then      {self.present.action}{when}")
+        if self.present.until is not None:
+            shown.append(f"Until     {moment(self.present.until)} it may be sent again, not later")
+        shown += [f"People    {frame.clean(note)}" for note in self.present.notes]
         return shown
 
     def _moves(self) -> list[str]:
@@ -279,6 +287,8 @@ class _Explained:
                 "action": self.present.action,
                 "when": self.present.when,
                 "command": self.present.command,
+                "until": self.present.until,
+                "notes": list(self.present.notes),
             },
             "incidents": [incident_values(one) for one in self.incidents],
             "life": [
