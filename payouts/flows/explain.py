@@ -6,19 +6,23 @@ A pure judgement over what was read; `payouts explain`, the report and the lists
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from payouts.core.ids import public_id
-from payouts.core.items import State
+from payouts.core.items import FINAL, State
+from payouts.store.awaited import Awaited
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from payouts.store.queries import HoldRow, ItemRow, LaneRow
+    from payouts.store.resolutions import Proposal
 
 __all__ = ["STATES", "AsSent", "Present", "as_sent", "code_word", "meaning", "present"]
 
@@ -68,6 +72,7 @@ _WORDS: Final = {
     "cancel_asked": "somebody asked that it be cancelled before it was sent",
     "decided_by_people": "two people decided it, with evidence that they named",
     "restored_backup": "it may have been sent after the backup that the database was restored from",
+    "restored_found": "a restored backup was found, and two people have not confirmed the gap",
     "not_connected": "no connection to the platform: nothing was sent",
     "certificate": "the platform's certificate was not accepted: nothing was sent",
     "nothing_sent": "nothing was sent",
@@ -129,32 +134,60 @@ class Present:
         action: what happens next, or what somebody has to do.
         when: the earliest time of it; none where it depends on somebody or nothing is to come.
         command: what to type; empty where nothing is to be typed.
+        until: it may be sent again under its key until then; later that could pay twice.
+        notes: what people said of it and wait for, each a sentence.
     """
 
     cause: str
     action: str
     when: datetime | None = None
     command: str = ""
+    until: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
-def present(  # noqa: PLR0911  one answer per state
+def present(
     item: ItemRow,
     *,
     holds: Sequence[HoldRow] = (),
     lane: LaneRow | None = None,
-    keyed: Collection[str] = (),
+    keyed: Mapping[str, float] | Collection[str] = (),
     replaced_by: int | None = None,
+    awaited: Awaited | None = None,
 ) -> Present:
     """Judge one item.
 
     Args:
         holds: open holds of its run; those of other items are passed over.
         lane: its lane.
-        keyed: providers that have at most one effect per key.
+        keyed: providers that have at most one effect per key, with the seconds for which they are
+            sure to remember one where that is known.
         replaced_by: the item that pays it again.
+        awaited: what else is known of it.
     """
-    run = public_id("run", item.run_id)
+    waits = awaited or Awaited()
     covering = [hold for hold in holds if hold.item_id in {None, item.id}]
+    made = _present(item, _Facts(covering, lane, keyed, replaced_by, waits))
+    until = None
+    if item.state == State.UNKNOWN and isinstance(keyed, Mapping) and item.provider in keyed:
+        used = waits.key_used_at
+        until = used + timedelta(seconds=keyed[item.provider]) if used is not None else None
+    return replace(made, until=until, notes=tuple(_notes(item, waits)))
+
+
+class _Facts(NamedTuple):
+    """What `present` was told, beside the item."""
+
+    covering: Sequence[HoldRow]
+    lane: LaneRow | None
+    keyed: Collection[str]
+    replaced_by: int | None
+    waits: Awaited
+
+
+def _present(item: ItemRow, facts: _Facts) -> Present:  # noqa: PLR0911  one answer per state
+    run = public_id("run", item.run_id)
+    covering, lane, keyed, replaced_by, waits = facts
     match State(item.state):
         case State.PENDING:
             return _pending(run, item, covering)
@@ -167,25 +200,63 @@ def present(  # noqa: PLR0911  one answer per state
                 command="payouts worker",
             )
         case State.UNKNOWN:
-            return _unknown(run, item, covering, keyed)
+            return _unknown(run, item, covering, keyed, waits)
         case State.PROCESSING:
-            said = f" (its word: {item.provider_status})" if item.provider_status else ""
-            return Present(
-                f"{item.provider} has it and it is not final{said}",
-                "it is asked again",
-                item.check_at,
-            )
+            return _processing(item, waits)
         case State.REVIEW:
-            return Present(
-                f"automation has stopped: {meaning(item.code) or 'see the time line'}",
-                "evidence decides: the platform's answer to a later look, or a statement;"
-                " it is not sent again",
-                item.check_at,
-            )
+            return _review(item, waits)
         case State.SETTLED | State.RECONCILED:
             return Present(STATES[State(item.state)], "nothing is to be done")
         case _:
             return _not_paid(item, replaced_by)
+
+
+def _notes(item: ItemRow, waits: Awaited) -> Iterator[str]:
+    """What people said of an item, and what stands in its way."""
+    asked = waits.cancelling
+    if asked is not None and item.state not in FINAL:
+        yield (
+            f"{asked.actor} asked on {asked.asked_at:%Y-%m-%d %H:%M} UTC that it be cancelled"
+            f" ({asked.reason}): it is not sent again"
+        )
+    for one in waits.proposals:
+        yield (
+            f"{one.first_actor} proposed {one.decision} on {one.first_at:%Y-%m-%d %H:%M} UTC"
+            f" ({one.reason}; {one.evidence}): somebody else has to say the same"
+        )
+    if item.state not in FINAL:
+        for one_restored in waits.restored:
+            until = one_restored.allowed_until
+            yield (
+                f"a restored backup was found on {one_restored.noticed_at:%Y-%m-%d %H:%M} UTC:"
+                f" two people confirm before {item.provider} is sent to"
+                + (f" after {until:%Y-%m-%d %H:%M} UTC" if until is not None else "")
+            )
+
+
+def _processing(item: ItemRow, waits: Awaited) -> Present:
+    said = f" (its word: {item.provider_status})" if item.provider_status else ""
+    action = "it is asked again; a webhook shortens that"
+    if waits.cancelling is not None:
+        action = "it is asked to cancel, and then what became of it"
+    when = min((at for at in (item.check_at, waits.look_due_at) if at is not None), default=None)
+    return Present(f"{item.provider} has it and it is not final{said}", action, when)
+
+
+def _review(item: ItemRow, waits: Awaited) -> Present:
+    name = public_id("itm", item.id)
+    proposal: Proposal | None = next(iter(waits.proposals), None)
+    decision = proposal.decision if proposal is not None else "settled|failed|approved"
+    who = "a second person decides" if proposal is not None else "two people decide, with evidence"
+    if waits.attempt_until is not None:
+        who += ", when no attempt can be on the wire any more"
+    return Present(
+        f"automation has stopped: {meaning(item.code) or 'see the time line'}",
+        f"{who}; a webhook or a statement that speaks of it moves it on, too;"
+        " by itself it is not sent again",
+        waits.attempt_until or waits.look_due_at,
+        f"payouts resolve {name} --as {decision} --reason … --evidence …",
+    )
 
 
 def _pending(run: str, item: ItemRow, holds: Sequence[HoldRow]) -> Present:
@@ -207,13 +278,13 @@ def _approved(run: str, item: ItemRow, holds: Sequence[HoldRow], lane: LaneRow |
         return Present(
             f"held: {holds[0].reason} ({holds[0].detail})",
             "somebody says that it is right",
-            command=f"payouts approve {run} --reason …",
+            command=_ends(run, holds[0]),
         )
     if lane is not None and lane.paused_at is not None:
         return Present(
             f"the lane {lane.provider}/{lane.funding} is paused: {meaning(lane.reason)}",
             "after the cause is gone somebody resumes the lane",
-            command=f"payouts retry {run}",
+            command=_goes_on(run, lane),
         )
     if item.tries:
         return Present(
@@ -225,22 +296,50 @@ def _approved(run: str, item: ItemRow, holds: Sequence[HoldRow], lane: LaneRow |
     return Present("approved, not sent yet", "a worker sends it when due", item.due_at)
 
 
-def _unknown(run: str, item: ItemRow, holds: Sequence[HoldRow], keyed: Collection[str]) -> Present:
+def _unknown(
+    run: str,
+    item: ItemRow,
+    holds: Sequence[HoldRow],
+    keyed: Collection[str],
+    waits: Awaited,
+) -> Present:
     cause = meaning(item.code) or "no readable answer"
+    if waits.look_due_at is not None:
+        action = f"a look at {item.provider} is due ({waits.look_reason} asked for it)"
+        return Present(cause, action, waits.look_due_at)
     if item.provider_ref is not None:
         return Present(cause, f"{item.provider} is asked for {item.provider_ref}", item.check_at)
-    if item.provider in keyed and item.due_at is not None:
+    if waits.cancelling is None and item.provider in keyed and item.due_at is not None:
         action = "it is sent again under the same key, which cannot pay it twice"
         if holds:
-            action += "; a hold on the run is in the way"
-            return Present(cause, action, command=f"payouts approve {run} --reason …")
+            action += "; a hold is in the way"
+            return Present(cause, action, command=_ends(run, holds[0]))
         return Present(cause, action, item.due_at)
     return Present(
         cause,
-        f"{item.provider} cannot be asked: a statement or its written answer has to decide;"
-        " without either it goes to review",
+        f"a webhook of {item.provider} that names it, a statement or the platform's written answer"
+        " has to decide; without any it goes to review",
         item.check_at,
+        f"payouts resolve {public_id('itm', item.id)} --as … --reason … --evidence …",
     )
+
+
+def _goes_on(run: str, lane: LaneRow) -> str:
+    """The command that ends a pause."""
+    reason = lane.reason or ""
+    if reason == "restored_found":
+        return f"payouts resume {lane.provider} --confirm-restored --reason …"
+    if reason.startswith("person:"):
+        return f"payouts resume {lane.provider}/{lane.funding} --reason …"
+    return f"payouts retry {run}"
+
+
+def _ends(run: str, hold: HoldRow) -> str:
+    """The command that ends a hold."""
+    if hold.reason == "person":
+        what = run if hold.item_id is None else public_id("itm", hold.item_id)
+        return f"payouts release {what} --reason …"
+    return f"payouts approve {run} --reason …"
 
 
 def _not_paid(item: ItemRow, replaced_by: int | None) -> Present:

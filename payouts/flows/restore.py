@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Confirmed", "Keeper", "Keyed", "confirm", "start", "waits_for"]
 
 ACTOR = "start:restored"
-REASON = "restored_backup"
+REASON = "restored_found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,11 @@ import pytest
 from payouts.cli.app import ORDER
 from payouts.core.items import State
 from payouts.flows.explain import STATES, as_sent, meaning, present
+from payouts.store.awaited import Awaited
+from payouts.store.cancels import CancelRow
+from payouts.store.generation import OpenRestoration
 from payouts.store.queries import HoldRow, ItemRow, LaneRow
+from payouts.store.resolutions import Proposal
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ITEM = ItemRow(
@@ -59,6 +63,11 @@ def test_every_state_is_explained(state: State) -> None:
         (replace(ITEM, state="pending"), {"holds": [HOLD]}, "not enough EUR", "payouts fund main"),
         (ITEM, {"holds": [replace(HOLD, reason="rejects")]}, "held: rejects", "payouts approve"),
         (ITEM, {"lane": PAUSED}, "does not accept our credentials", "payouts retry"),
+        (ITEM, {"lane": replace(PAUSED, reason="person: holiday")}, "paused: holiday", "payouts resume orkestra/main"),
+        (ITEM, {"lane": replace(PAUSED, reason="restored_found")}, "restored backup", "payouts resume orkestra --confirm-restored"),
+        (ITEM, {"holds": [replace(HOLD, reason="person")]}, "held: person", "payouts release run_"),
+        (ITEM, {"holds": [replace(HOLD, reason="person", item_id=16)]}, "held: person", "payouts release itm_000000000g"),
+        (replace(ITEM, state="review"), {}, "automation has stopped", "payouts resolve itm_000000000g --as settled|failed|approved"),
         (replace(ITEM, tries=1, code="http_429", due_at=NOW), {}, "slow down", "payouts retry"),
         (replace(ITEM, state="unknown", code="read_timeout", due_at=NOW), {"keyed": ["orkestra"]}, "in time", ""),
         (replace(ITEM, state="unknown", code="read_timeout"), {}, "in time", ""),
@@ -88,6 +97,57 @@ def test_a_hold_of_another_item_does_not_hold_this_one() -> None:
     found = present(ITEM, holds=[replace(HOLD, item_id=99)])
 
     assert "held" not in found.cause
+
+
+def test_an_unclear_item_says_until_when_it_may_be_sent_again() -> None:
+    """After the key's life the same key is a new payment."""
+    item = replace(ITEM, state="unknown", due_at=NOW)
+
+    found = present(item, keyed={"orkestra": 3600.0}, awaited=Awaited(key_used_at=NOW))
+
+    assert found.until == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    assert present(item, keyed={"orkestra": 3600.0}).until is None
+    assert present(replace(item, state="review"), keyed={"orkestra": 3600.0}).until is None
+
+
+def test_what_people_said_of_an_item_is_told_and_who_is_missing() -> None:
+    item = replace(ITEM, state="review")
+    proposal = Proposal(1, [16], [4], "failed", "asked", "letter", "person:ada", NOW)
+    asked = CancelRow(1, None, "left", "person:eve", NOW, None, None)
+    gap = OpenRestoration(1, "orkestra", NOW, None, NOW, None)
+
+    found = present(item, awaited=Awaited(cancels=(asked,), proposals=(proposal,), restored=(gap,)))
+    over = present(
+        replace(ITEM, state="failed"), awaited=Awaited(cancels=(asked,), restored=(gap,))
+    )
+
+    cancelled, proposed, restored = found.notes
+    assert "person:eve asked on 2026-11-20 09:00 UTC that it be cancelled (left)" in cancelled
+    assert "person:ada proposed failed" in proposed
+    assert "two people confirm before orkestra is sent to" in restored
+    assert found.command.startswith("payouts resolve itm_000000000g --as failed")
+    assert "a second person decides" in found.action
+    assert over.notes == ()
+
+
+def test_a_look_that_somebody_asked_for_comes_first() -> None:
+    waits = Awaited(look_due_at=NOW, look_reason="webhook")
+
+    found = present(replace(ITEM, state="unknown", due_at=NOW), keyed=["orkestra"], awaited=waits)
+
+    assert (found.when, "webhook asked for it" in found.action) == (NOW, True)
+
+
+def test_a_cancelled_unclear_item_is_not_said_to_be_sent_again() -> None:
+    asked = CancelRow(1, 16, "left", "person:eve", NOW, None, None)
+
+    found = present(
+        replace(ITEM, state="unknown", due_at=NOW),
+        keyed=["orkestra"],
+        awaited=Awaited(cancels=(asked,)),
+    )
+
+    assert "sent again" not in found.action
 
 
 def test_a_platforms_own_words_come_back_as_they_are() -> None:
