@@ -121,6 +121,7 @@ class Parts:
             exponents=lambda code: currency(code).exponent,
             timeouts=self.timeouts(),
             stopping=stopping,
+            claimed=self.keeper.claimed,
         )
 
     def cancel_order(self, *, stopping: Callable[[], bool] = lambda: False) -> CancelOrder:

@@ -37,6 +37,7 @@ class LaneOrder:
         stopping: asked before each claim; true after Ctrl-C.
         draw: a number in [0, 1) for jitter.
         reached: called at named points (a no-op; the crash journeys put failpoints there).
+        claimed: told the latest fence of a turn, after its commit and before a request leaves (P22).
     """
 
     database: Database
@@ -51,3 +52,4 @@ class LaneOrder:
     stopping: Callable[[], bool] = lambda: False
     draw: Callable[[], float] = random.random
     reached: Callable[[str], None] = lambda _point: None
+    claimed: Callable[[int], None] = lambda _fence: None

@@ -107,6 +107,8 @@ class Writer:
         """Record, sweep, claim: one transaction."""
         self.order.reached("before_turn")
         made = self._unbroken(lambda unit: self._turn(unit, group, room), group)
+        if made.claims:
+            self.order.claimed(max(claim.fence for claim in made.claims))
         # From here on the attempts are on disk: only now may their requests leave (P4).
         self.order.reached("after_turn")
         return made
