@@ -6,6 +6,7 @@ Frames are plain values here: each function names the columns it takes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,29 +24,57 @@ if TYPE_CHECKING:
     from psycopg import Copy
     from sqlalchemy import Connection
 
-__all__ = ["copied", "copy", "copy_rows", "copy_text", "next_posting", "read", "take_keys"]
+__all__ = [
+    "Rows",
+    "copied",
+    "copy",
+    "copy_rows",
+    "copy_text",
+    "next_posting",
+    "read",
+    "rows",
+    "take_keys",
+    "write",
+]
 
 _PIECE = 1 << 20
 
 
-def copy(connection: Connection, table: str, frame: pl.DataFrame) -> None:
-    """COPY a frame into `table`; its columns are named like the table's.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table as COPY takes them, ready to be sent."""
+
+    columns: Sequence[str]
+    data: bytes
+
+
+def rows(frame: pl.DataFrame) -> Rows:
+    """The rows of a frame whose columns are named like a table's.
 
     Binary columns become `bytea`, null stays NULL; text must not be empty (it would be NULL).
     """
-    if frame.is_empty():
-        return
-    frame = frame.with_columns(
+    text = frame.with_columns(
         pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name)
         for name, dtype in frame.schema.items()
         if dtype == pl.Binary
-    )
-    data = frame.write_csv(
+    ).write_csv(
         include_header=False, quote_style="necessary", datetime_format="%Y-%m-%dT%H:%M:%S%.6f%:z"
-    ).encode()
-    with _copying(connection, table, frame.columns, "FORMAT csv") as out:
+    )
+    return Rows(tuple(frame.columns), text.encode())
+
+
+def write(connection: Connection, table: str, made: Rows) -> None:
+    """COPY rows that were made before."""
+    data = memoryview(made.data)
+    with _copying(connection, table, made.columns, "FORMAT csv") as out:
         for start in range(0, len(data), _PIECE):
             out.write(data[start : start + _PIECE])
+
+
+def copy(connection: Connection, table: str, frame: pl.DataFrame) -> None:
+    """COPY a frame into `table`: `rows` and `write` in one."""
+    if not frame.is_empty():
+        write(connection, table, rows(frame))
 
 
 def copy_text(connection: Connection, table: str, columns: Sequence[str], rows: str) -> None:

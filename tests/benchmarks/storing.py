@@ -81,12 +81,13 @@ class _Stored(loading._Loader):  # noqa: SLF001  the half of a load that is meas
     begun = 0.0
 
     def run(self) -> LoadResult:
-        frames = [self._accept(chunk) for chunk in chunks(self.survey)]
+        frames = [self.claims.judge(chunk) for chunk in chunks(self.survey)]
         _Stored.begun = time.perf_counter()
-        for refused, accepted in frames:
-            self._store(refused, accepted, last=False)
-        self._store(None, None, last=True)
-        return self._close()
+        with self.working():
+            for refused, accepted in frames:
+                self.take(refused, accepted)
+            self.take_rest()
+        return self.close()
 
 
 @way("store.ours", database="payouts")
