@@ -31,6 +31,7 @@ __all__ = [
     "CollectionMove",
     "Confirmation",
     "ControlAction",
+    "Erasure",
     "Evidence",
     "Hold",
     "Incident",
@@ -594,3 +595,12 @@ class CollectionMove(SQLModel, table=True):
     __tablename__ = "collection_move"
     before: str = _word(primary_key=True)
     after: str = _word(primary_key=True)
+
+
+class Erasure(SQLModel, table=True):
+    """A key of account data that was deleted where it was kept."""
+
+    token: str = _word(primary_key=True)
+    run_id: int = _big(foreign_key="pipeline_run.id")
+    actor: str = _word()
+    at: datetime = _at()
