@@ -213,7 +213,8 @@ def _document(body: bytes) -> Any:  # noqa: ANN401  JSON
     except orjson.JSONDecodeError:
         return []
     if isinstance(document, dict):
-        document = document.get("payments", [document])
+        lists = [value for value in document.values() if isinstance(value, list)]
+        document = [document, *(item for found in lists for item in found)]
     return document if isinstance(document, list) else []
 
 

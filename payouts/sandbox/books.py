@@ -7,7 +7,7 @@ turn of the event loop share one fsync.
 
 A line of a request that moved money:
 
-    {"kind": "payment" | "batch" | "payout",
+    {"kind": "payment" | "batch" | "payout" | "order" | "refund",
      "platform": "orkesta" | "orkestra",
      "at": 1779268473.123456,            seconds since 1970
      "request": "…64 hex…",              SHA-256 of the request's body
@@ -26,6 +26,9 @@ and one of its effects:
      "account": "…16 hex…",              fingerprint() of the destination
      "method": "eft",
      "fate": "paid" | "slow_paid" | "failed" | "held",   how it ends if nobody cancels it
+     "kind": "collection" | "refund",     only in orders and refunds: money that comes in by a
+                                          transaction, and money that goes back; `of` names the
+                                          transaction; a collection may have the fate "cancelled"
      …}                                  what else the platform shows again (amount, description)
 
 What undoes an effect, in whole or in part, is a line of its own:
@@ -40,7 +43,8 @@ null effect stands for all that is held at that moment (of one platform, where t
 a platform keeps that is no payout of money (payments that are collected, tokens, card operations);
 `notes` has their line numbers by platform, and the platform says in its module what they hold.
 
-So the money moved by one reference is the sum over its effects with a fate other than `failed`,
+So the money paid out by one reference is the sum over the effects of its lines of the kinds
+`payment`, `batch` and `payout` with a fate other than `failed`,
 without those named by a cancel line, less what return lines of it say.
 
 A line may have `"comes_back": [[at, account, minor]]` (what failing payments give back then) and
@@ -121,6 +125,10 @@ class Books:
         self.spent: Counter[str] = Counter()
         self.refusals: Counter[tuple[str | None, str]] = Counter()
         self.by_reference: dict[str, int] = {}
+        self.paid_out: Counter[str] = Counter()
+        self.orders = array("Q")
+        self.refunds: dict[str, list[int]] = {}
+        self.refund_keys: dict[str, int] = {}
         self.cancelled: dict[str, float] = {}
         self.returned: dict[str, list[tuple[float, int]]] = {}
         self.held: dict[str, str] = {}
@@ -269,8 +277,26 @@ class Books:
             heapq.heappush(self._comes_back, (at, account, amount))
         for item in entry["refused"]:
             self.refusals[item["reference"], item["account"]] += 1
-        if entry["kind"] == "payout" and entry["key"] is not None and entry["effects"]:
-            self.by_reference[entry["key"]] = number
+        if entry["effects"]:
+            self._index(number, entry)
+
+    def _index(self, number: int, entry: Entry) -> None:
+        """Note what is looked up by something other than its id."""
+        match entry["kind"]:
+            case "payout":
+                [effect] = entry["effects"]
+                if entry["key"] is not None:
+                    self.by_reference[entry["key"]] = number
+                if effect["fate"] != "failed":
+                    self.paid_out[effect["currency"]] += effect["amount_minor"]
+            case "order":
+                self.orders.append(number)
+            case "refund":
+                if entry["key"] is not None:
+                    self.refund_keys[entry["key"]] = number
+                self.refunds.setdefault(entry["effects"][0]["of"], []).append(number)
+            case _:
+                pass
 
     def _let_go(self, name: str | None, platform: str | None, at: float) -> None:
         self._released.setdefault(name or platform, []).append(at)

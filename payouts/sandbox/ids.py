@@ -18,11 +18,12 @@ import hashlib
 import re
 from typing import Final
 
-__all__ = ["SUFFIXES", "line_of", "payment_prefix", "payout_id"]
+__all__ = ["SUFFIXES", "line_of", "part_id", "payment_prefix", "payout_id"]
 
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH: Final = 1577836800  # 2020-01-01
 _LINE_BITS: Final = 28
+_PART_SHIFT: Final = 56
 _PAYMENT: Final = re.compile(f"pay_[{_BASE32}]{{26}}")
 _PAYOUT: Final = re.compile("[0-9]{1,19}")
 
@@ -38,6 +39,11 @@ def payment_prefix(now: float, line: int) -> str:
 def payout_id(now: float, line: int) -> int:
     """Give the id of a payout."""
     return int(now - _EPOCH) << _LINE_BITS | line
+
+
+def part_id(base: int, number: int) -> int:
+    """Give the id of a part (1 to 127) of what has a payout's id: a charge, a transaction."""
+    return number << _PART_SHIFT | base
 
 
 def line_of(name: str) -> int | None:

@@ -1,44 +1,51 @@
-"""Orkestra, imitated: single payouts with HTTP Basic and an own reference.
+"""Orkestra, imitated: payouts, orders that collect, and refunds of what was collected.
 
     POST /orkestra/payouts        201, the payout; 200 with the first payout when the referenceId
                                   is known with the same body, 409 with another      A-ORK-2, 6
     GET  /orkestra/payouts/{id}   200, the payout                                    A-ORK-4
+    POST /orkestra/orders         201, the order with its charges and transactions   A-ORK-12
+    GET  /orkestra/orders/{id}    200, the order
+    POST /orkestra/refunds        201, the refund of a transaction, or a part of it; repeated as
+                                  a payout is                                        A-ORK-13
+    GET  /orkestra/refunds/{id}   200, the refund
 
 Credentials: `sandbox-orkestra` / `sandbox-orkestra-secret`. Errors are `{"code", "message",
-"details"?}` (A-ORK-7). A payout is PENDING, then PAID, or FAILED with a `statusReason`. Amounts
-are decimals in major units and are read digit by digit, never through a float. Fields are checked
-for presence, enumeration and shape, not for check digits (A-ORK-9): the vendor's own samples would
-fail those.
+"details"?}` (A-ORK-7). Amounts are decimals in major units and are read digit by digit, never
+through a float. Fields are checked for presence, enumeration and shape, not for check digits
+(A-ORK-9): the vendor's own samples would fail those.
+
+It tells of the end of each payout and refund, and of an order when it is made and when one of its
+transactions ends. A notification is the object itself and has no id of its own. It goes to the
+`notificationUrl` of the request (A-ORK-3), else to the platform's address.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import json
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from payouts.sandbox import life, magic
-from payouts.sandbox.books import fingerprint
-from payouts.sandbox.http import Reply
-from payouts.sandbox.ids import payout_id
-from payouts.sandbox.life import Phase
-from payouts.sandbox.orkestra_rules import Document, RefusedError, minor, read
-from payouts.sandbox.platforms import Registration, foretell, plain_error
+from payouts.sandbox.orkestra_orders import Orders
+from payouts.sandbox.orkestra_payouts import Payouts
+from payouts.sandbox.orkestra_refunds import Refunds
+from payouts.sandbox.orkestra_rules import RefusedError
+from payouts.sandbox.platforms import Registration, plain_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from payouts.sandbox.books import Entry
-    from payouts.sandbox.http import Request
+    from payouts.sandbox.channels import News
+    from payouts.sandbox.http import Reply, Request
     from payouts.sandbox.platforms import Wish, World
+    from payouts.sandbox.webhooks import Due
 
 __all__ = ["MOUNT", "PLATFORM", "Orkestra"]
 
 MOUNT: Final = "/orkestra"
 
 _USER, _SECRET = "sandbox-orkestra", "sandbox-orkestra-secret"  # A-ORK-1
+_A_MOMENT: Final = 0.001  # what is told at an end is told after it, whatever floats make of it
 
 
 class Orkestra:
@@ -46,8 +53,15 @@ class Orkestra:
 
     def __init__(self, world: World) -> None:
         self._books = world.books
-        self._settings = world.settings
         self._clock = world.clock
+        self._orders = Orders(world)
+        self._payouts = Payouts(world, self._orders)
+        self._refunds = Refunds(world, self._orders)
+        self._parts: dict[str, Payouts | Orders | Refunds] = {
+            "payout": self._payouts,
+            "order": self._orders,
+            "refund": self._refunds,
+        }
 
     def answer(self, request: Request, wish: Wish) -> Reply:
         """Answer a request below the mount."""
@@ -59,126 +73,66 @@ class Orkestra:
     def _route(self, request: Request, wish: Wish) -> Reply:
         if not _known(request.headers.get("authorization", "")):
             raise RefusedError(401, "unauthorized", "Missing or invalid credentials")
-        match request.method, request.path.removeprefix(MOUNT).split("/")[1:]:
-            case "POST", ["payouts"]:
-                return self._create(request, wish)
-            case "GET", ["payouts", name]:
-                return self._read(name, self._clock() - wish.ago_s)
-            case _, ["payouts"] | ["payouts", _]:
-                raise RefusedError(405, "method_not_allowed", "This is not possible here")
+        resource, *rest = request.path.removeprefix(MOUNT).split("/")[1:] or [""]
+        part = self._parts.get(resource.removesuffix("s")) if resource.endswith("s") else None
+        if part is None or len(rest) > 1:
+            raise RefusedError(404, "not_found", "There is no such resource")
+        match request.method, rest:
+            case "POST", []:
+                return part.create(request, wish)
+            case "GET", [name]:
+                return part.read(name, self._clock() - wish.ago_s)
             case _:
-                raise RefusedError(404, "not_found", "There is no such resource")
+                raise RefusedError(405, "method_not_allowed", "This is not possible here")
 
-    # creating
+    # telling
 
-    def _create(self, request: Request, wish: Wish) -> Reply:
-        document = read(request)
-        digest = _canonical(document)
-        reference = document.get("referenceId")
-        now = self._clock()
-        first = None if wish.forget else self._first(reference, now)
-        if first is not None:
-            if first["effects"][0]["canonical"] != digest:
-                message = "This referenceId was used with another body"
-                raise RefusedError(409, "reference_conflict", message)
-            return Reply(200, self._payout(first, now))
-        account = _account(document)
-        word = magic.word_of(account) if self._settings.magic else None
-        again = self._books.refusals[reference, fingerprint(account)] > 0
-        code = None if wish.refuse is None else wish.refuse(reference)
-        code = code or magic.refusal_of(word, again=again, late=True)
-        if code is not None:
-            raise self._refusal(code, request, reference, fingerprint(account))
-        entry = self._entry(request, reference, now)
-        effect = {
-            "effect": str(payout_id(now, self._books.next_line)),
-            "reference": reference,
-            "amount_minor": minor(document["amount"], document["currency"]),
-            "currency": document["currency"],
-            "account": fingerprint(account),
-            "method": document["paymentMethod"],
-            "fate": magic.fate_of(word),
-            "amount": format(document["amount"], "f"),
-            "canonical": digest,
-        }
-        if effect["fate"] == "failed":
-            effect["code"] = word
-        if wish.mark is not None:
-            effect.update(wish.mark(reference))
-        entry["effects"].append(effect)
-        foretell(entry)
-        self._books.append(entry)
-        return Reply(201, self._payout(entry, now))
+    def agenda(self, entry: Entry) -> Iterable[Due]:
+        """Give what will be told of a line."""
+        match entry["kind"]:
+            case "release":
+                return self._released(entry)
+            case "return":
+                return [(entry["at"], 0, "payout.returned")]
+            case "order":
+                return () if _is_mute(entry["effects"][0]) else self._orders.agenda(entry)
+            case "payout" | "refund" if entry["effects"]:
+                [effect] = entry["effects"]
+                if effect["fate"] == "held" or _is_mute(effect):
+                    return ()
+                part = self._payouts if entry["kind"] == "payout" else self._refunds
+                return part.agenda(entry, entry["at"], 0)
+            case _:
+                return ()
 
-    def _entry(self, request: Request, reference: str | None, now: float) -> Entry:
-        return {
-            "kind": "payout",
-            "platform": "orkestra",
-            "at": now,
-            "request": hashlib.sha256(request.body).hexdigest(),
-            "key": reference,
-            "speed": self._settings.speed,
-            "debits": {},
-            "effects": [],
-            "refused": [],
-        }
+    def _released(self, entry: Entry) -> Iterator[Due]:
+        for index, name in enumerate(entry["held"]):
+            found = self._books.find(name)
+            if found is None or _is_mute(found[0]):
+                continue
+            effect, made = found
+            if made["kind"] == "order":
+                yield self._orders.agenda_of_part(effect, made, entry["at"], index)
+            else:
+                part = self._payouts if made["kind"] == "payout" else self._refunds
+                yield from part.agenda(made, entry["at"], index)
 
-    def _first(self, reference: str | None, now: float) -> Entry | None:
-        """Give the line of the payout that this referenceId made, while it is remembered."""
-        number = None if reference is None else self._books.by_reference.get(reference)
-        entry = None if number is None else self._books.line(number)
-        life_s = self._settings.key_life_s
-        if entry is None or (life_s is not None and now - entry["at"] > life_s):
+    def news(self, entry: Entry, index: int, kind: str, at: float) -> News | None:
+        """Give one notification."""
+        made: Entry | None = entry
+        if entry["kind"] in {"release", "return"}:
+            name = entry["effect"] if entry["kind"] == "return" else entry["held"][index]
+            found = self._books.find(name)
+            made = None if found is None else found[1]
+        if made is None:
             return None
-        return entry
+        return self._parts[made["kind"]].news(
+            made, kind, at if kind == "order.pending" else at + _A_MOMENT
+        )
 
-    def _refusal(
-        self, code: str, request: Request, reference: str | None, account: str
-    ) -> RefusedError:
-        """Note a refused payout and give its error: 402 for funds, 429 for later, else 422."""
-        entry = self._entry(request, reference, self._clock())
-        entry["refused"].append({"reference": reference, "account": account, "code": code})
-        self._books.append(entry)
-        status = {"insufficient_funds": 402, "try_later": 429}.get(code, 422)
-        return RefusedError(status, code, magic.message_of(code))
 
-    # reading
-
-    def _read(self, name: str, now: float) -> Reply:
-        found = self._books.find(name)
-        if found is not None and found[1]["platform"] == "orkestra" and found[1]["at"] <= now:
-            return Reply(200, self._payout(found[1], now))
-        raise RefusedError(404, "not_found", "There is no such payout")
-
-    def _payout(self, entry: Entry, now: float) -> Document:
-        """Give the payout object as the platform shows it at a moment."""
-        [effect] = entry["effects"]
-        status, since = self._status(effect, entry, now)
-        payout = {
-            "id": int(effect["effect"]),
-            "referenceId": effect["reference"],
-            "amount": Decimal(effect["amount"]),
-            "currency": effect["currency"],
-            "paymentMethod": effect["method"],
-            "status": status,
-            "createdAt": _instant(entry["at"]),
-            "updatedAt": _instant(since),
-        }
-        if status == "FAILED":
-            payout["statusReason"] = f"{effect['code']}: {magic.message_of(effect['code'])}"
-        return payout
-
-    def _status(self, effect: Document, entry: Entry, now: float) -> tuple[str, float]:
-        """Give the status and the instant since when it holds."""
-        name, fate, begun = effect["effect"], effect["fate"], entry["at"]
-        if fate == "held":
-            released_at = self._books.released_at(name, begun)
-            fate, begun = (fate, begun) if released_at is None else ("paid", released_at)
-        speed, seed = entry["speed"], effect["reference"] or name
-        if life.phase(fate, seed, age=now - begun, speed=speed) is not Phase.DONE:
-            return "PENDING", entry["at"]
-        word = "FAILED" if fate == "failed" else "PAID"
-        return word, begun + life.done_after(fate, seed, speed=speed)
+def _is_mute(effect: Entry) -> bool:
+    return effect.get("mute") in {"hooks", "both"}
 
 
 def _known(authorization: str) -> bool:
@@ -190,20 +144,6 @@ def _known(authorization: str) -> bool:
     return scheme.lower() == "basic" and plain == f"{_USER}:{_SECRET}"
 
 
-def _account(document: Document) -> str:
-    """Give what identifies the destination: the key, or for cash the person's document."""
-    key = (document.get("receivingBankAccount") or {}).get("key")
-    return str(key or document["beneficiary"].get("document"))
-
-
-def _canonical(document: Document) -> str:
-    """Give a hash that is equal for equal content: 10.0 is 10.00, and order is nothing."""
-    text = json.dumps(document, sort_keys=True, default=lambda value: f"{value.normalize():f}")
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-PLATFORM: Final = Registration("orkestra", Orkestra, plain_error, ("referenceId",))
+PLATFORM: Final = Registration(
+    "orkestra", Orkestra, plain_error, ("referenceId", "merchantOrderId"), tells=True
+)

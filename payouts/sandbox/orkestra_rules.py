@@ -13,11 +13,27 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from payouts.sandbox.http import Reply
+from payouts.sandbox.post import is_url
 
 if TYPE_CHECKING:
     from payouts.sandbox.http import Request
 
-__all__ = ["CURRENCIES", "Document", "RefusedError", "minor", "read"]
+__all__ = [
+    "CURRENCIES",
+    "Document",
+    "RefusedError",
+    "amount_of",
+    "check",
+    "check_url",
+    "major",
+    "minor",
+    "object_of",
+    "one_of",
+    "parse",
+    "read",
+    "text_of",
+    "wrong",
+]
 
 CURRENCIES: Final = {
     "PIX": {"BRL"},
@@ -79,12 +95,11 @@ def read(request: Request) -> Document:
     Raises:
         RefusedError: it is no payout that the platform would take.
     """
-    document = _parse(request)
-    _check(document)
-    return document
+    return check(parse(request))
 
 
-def _parse(request: Request) -> Document:
+def parse(request: Request) -> Document:
+    """Read a body that has to be a JSON object."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise RefusedError(415, "unsupported_media_type", "Send application/json")
     try:
@@ -100,80 +115,98 @@ def _no_constant(name: str) -> object:
     raise ValueError(name)
 
 
-def _wrong(field: str, message: str) -> RefusedError:
+def wrong(field: str, message: str) -> RefusedError:
+    """Give the refusal of a field."""
     return RefusedError(422, "validation_error", f"{field} {message}", field=field)
 
 
-def _check(document: Document) -> None:
-    """Refuse a body that lacks something or whose values have the wrong shape."""
-    method = _one_of(document, "paymentMethod", set(CURRENCIES))
-    currency = _one_of(document, "currency", CURRENCIES[method])
-    document["amount"] = _amount(document.get("amount"), currency)
+def check(document: Document) -> Document:
+    """Refuse a payout that lacks something or whose values have the wrong shape.
+
+    Its `amount` becomes a Decimal.
+    """
+    method = one_of(document, "paymentMethod", set(CURRENCIES))
+    currency = one_of(document, "currency", CURRENCIES[method])
+    document["amount"] = amount_of(document.get("amount"), currency)
     if document.get("referenceId") is not None:
-        _text(document, "referenceId")
+        text_of(document, "referenceId")
     account = document.get("receivingBankAccount")
     if account is not None or method != "CASH":
-        _check_account(_object(document, "receivingBankAccount"), method)
-    _check_beneficiary(_object(document, "beneficiary"), method)
+        _check_account(object_of(document, "receivingBankAccount"), method)
+    _check_beneficiary(object_of(document, "beneficiary"), method)
+    check_url(document)
+    return document
+
+
+def check_url(document: Document) -> None:
+    """Refuse a `notificationUrl` that is none (A-ORK-3)."""
+    if document.get("notificationUrl") is not None and not is_url(document["notificationUrl"]):
+        raise wrong("notificationUrl", "is no address")
 
 
 def _check_account(account: Document, method: str) -> None:
     if method != "CASH":
-        key = _text(account, "key")
+        key = text_of(account, "key")
         if method == "SPEI" and _SPEI_KEY.fullmatch(key) is None:
-            raise _wrong("key", "is no CLABE or SPEI key")
+            raise wrong("key", "is no CLABE or SPEI key")
     if method == "PIX":
-        _text(account, "document")
-        _one_of(account, "documentType", _DOCUMENTS["PIX"])
+        text_of(account, "document")
+        one_of(account, "documentType", _DOCUMENTS["PIX"])
 
 
 def _check_beneficiary(person: Document, method: str) -> None:
-    _text(person, "firstName")
-    _text(person, "lastName")
-    _one_of(person, "type", {"INDIVIDUAL", "BUSINESS"})
+    text_of(person, "firstName")
+    text_of(person, "lastName")
+    one_of(person, "type", {"INDIVIDUAL", "BUSINESS"})
     if method in {"PIX", "SPEI", "CASH"} or person.get("document") is not None:
-        _text(person, "document")
+        text_of(person, "document")
         kinds = _DOCUMENTS.get(method)
-        _text(person, "documentType") if kinds is None else _one_of(person, "documentType", kinds)
+        text_of(person, "documentType") if kinds is None else one_of(person, "documentType", kinds)
     if person.get("gender") is not None:
-        _one_of(person, "gender", {"M", "F"})
-    if person.get("phoneNumber") is not None and not _PHONE.fullmatch(_text(person, "phoneNumber")):
-        raise _wrong("phoneNumber", "is not in E.164 form")
-    if person.get("emailAddress") is not None and "@" not in _text(person, "emailAddress"):
-        raise _wrong("emailAddress", "is no e-mail address")
-    if person.get("birthdate") is not None and not _is_day(_text(person, "birthdate")):
-        raise _wrong("birthdate", "is no YYYY-MM-DD")
+        one_of(person, "gender", {"M", "F"})
+    if person.get("phoneNumber") is not None and not _PHONE.fullmatch(
+        text_of(person, "phoneNumber")
+    ):
+        raise wrong("phoneNumber", "is not in E.164 form")
+    if person.get("emailAddress") is not None and "@" not in text_of(person, "emailAddress"):
+        raise wrong("emailAddress", "is no e-mail address")
+    if person.get("birthdate") is not None and not _is_day(text_of(person, "birthdate")):
+        raise wrong("birthdate", "is no YYYY-MM-DD")
 
 
-def _amount(value: object, currency: str) -> Decimal:
+def amount_of(value: object, currency: str) -> Decimal:
+    """Give an amount that can be paid in a currency."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise _wrong("amount", "must be a number")
+        raise wrong("amount", "must be a number")
     amount = Decimal(value)
     if not 0 < amount <= _AMOUNT_MAX:
-        raise _wrong("amount", "must be above zero and below the limit")
+        raise wrong("amount", "must be above zero and below the limit")
     if amount.scaleb(_EXPONENTS.get(currency, 2)) % 1:
-        raise _wrong("amount", f"has too many decimals for {currency}")
+        raise wrong("amount", f"has too many decimals for {currency}")
     return amount
 
 
-def _object(document: Document, name: str) -> Document:
+def object_of(document: Document, name: str) -> Document:
+    """Give a field that has to be an object."""
     value = document.get(name)
     if not isinstance(value, dict):
-        raise _wrong(name, "is required and must be an object")
+        raise wrong(name, "is required and must be an object")
     return value
 
 
-def _text(document: Document, name: str) -> str:
+def text_of(document: Document, name: str) -> str:
+    """Give a field that has to be text."""
     value = document.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= _KEY_MAX:
-        raise _wrong(name, "is required and must be text")
+        raise wrong(name, "is required and must be text")
     return value
 
 
-def _one_of(document: Document, name: str, allowed: set[str]) -> str:
+def one_of(document: Document, name: str, allowed: set[str]) -> str:
+    """Give a field that has to be one of a few texts."""
     value = document.get(name)
     if not isinstance(value, str) or value not in allowed:
-        raise _wrong(name, f"must be one of {', '.join(sorted(allowed))}")
+        raise wrong(name, f"must be one of {', '.join(sorted(allowed))}")
     return value
 
 
@@ -185,6 +218,11 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def major(amount_minor: int, currency: str) -> Decimal:
+    """Give an amount in the smallest unit of its currency in major units."""
+    return Decimal(amount_minor).scaleb(-_EXPONENTS.get(currency, 2))
 
 
 def minor(amount: Decimal, currency: str) -> int:

@@ -344,6 +344,10 @@ def _returned(course: Course, options: Options) -> None:
     _marked(course, options["references"], {"returns": plan})
 
 
+def _fails_later(course: Course, options: Options) -> None:
+    _marked(course, options["references"], {"fate": "failed", "code": options["code"]})
+
+
 def _lagging(course: Course, options: Options) -> None:
     course.ago_s = max(course.ago_s, options["seconds"])
 
@@ -485,6 +489,11 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         _returned,
         "paid, and so many seconds later a share of it comes back",
         {"seconds": 1.0, "share": 1.0, "references": "*"},
+    ),
+    "fails_later": Recipe(
+        _fails_later,
+        "accepted, and failed when it is processed",
+        {"code": "rejected_by_bank", "references": "*"},
     ),
     "lagging": Recipe(
         _lagging, "a look-up shows the platform as it was so long ago", {"seconds": 5.0}

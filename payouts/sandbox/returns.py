@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from payouts.sandbox import life
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from payouts.sandbox.books import Books, Entry
 
 __all__ = ["Returns"]
+
+_PAYS_OUT: Final = frozenset({"payment", "batch", "payout"})
 
 
 class Returns:
@@ -82,7 +84,7 @@ class Returns:
             if released_at is None:
                 return None
             fate, begun = "paid", released_at
-        if fate not in {"paid", "slow_paid"}:
+        if fate not in {"paid", "slow_paid"} or entry["kind"] not in _PAYS_OUT:
             return None
         seed: str = effect["reference"] or name
         return float(begun) + life.done_after(fate, seed, speed=entry["speed"])

@@ -15,9 +15,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from array import array
+from collections import deque
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from zlib import crc32
 
 import orjson
 
@@ -42,7 +44,8 @@ Due = tuple[float, int, str]
 
 WEBHOOK: Final = "WEBHOOK"  # in the place of the method, in the routes of rules
 
-_SENDING_MAX: Final = 4
+_LANES: Final = 4
+_QUEUED_MAX: Final = 64
 _INSTANT: Final = 1000.0  # the speed of repetitions where payments are done in the reply
 
 
@@ -125,7 +128,9 @@ class Endpoint:
         self._order = count()
         self._changed = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
-        self._sending: set[asyncio.Task[None]] = set()
+        self._lanes: list[deque[Telling | _Copy]] = [deque() for _ in range(_LANES)]
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        self._queued = 0
         self._parked: list[Telling] = []
         self._had_url = self.url is not None
         self._from = 0  # lines before it are forgotten
@@ -161,17 +166,17 @@ class Endpoint:
     def is_idle(self) -> bool:
         """Say whether nothing is due and nothing under way."""
         due = bool(self._heap) and self._heap[0][0] <= self._clock()
-        return not due and not self._sending
+        return not due and not self._queued
 
     def shown(self) -> dict[str, Any]:
         """Give the endpoint as JSON can carry it."""
         states = {state: n for (name, state), n in self._log.states.items() if name == self._name}
-        waiting = len(self._heap) + len(self._parked) + len(self._sending)
+        waiting = len(self._heap) + len(self._parked) + self._queued
         return {"url": self.url, "enabled": self.enabled, "waiting": waiting, "states": states}
 
     def close(self) -> None:
         """Stop; what is under way is told again after the next start."""
-        for task in (self._pump, *self._sending):
+        for task in (self._pump, *self._sending.values()):
             if task is not None:
                 task.cancel()
         self._poster.close()
@@ -185,11 +190,11 @@ class Endpoint:
         self._changed.set()
 
     async def _work(self) -> None:
-        """Start deliveries as they become due, a few at a time."""
+        """Queue deliveries as they become due, a few at a time."""
         while True:
             self._changed.clear()
             wait_s = self._heap[0][0] - self._clock() if self._heap else None
-            if len(self._sending) >= _SENDING_MAX or wait_s is None:
+            if self._queued >= _QUEUED_MAX or wait_s is None:
                 await self._changed.wait()
             elif wait_s > 0:
                 try:
@@ -207,7 +212,7 @@ class Endpoint:
             if rest is not None:
                 self._push(rest.ats[0], rest)
         elif isinstance(thing, _Rest):
-            self._start(self._tell(thing.next()))
+            self._queue(thing.next())
             if thing.place < len(thing.ats):
                 following = thing.ats[thing.place]
                 is_due = following <= self._clock()
@@ -215,10 +220,8 @@ class Endpoint:
                     self._heap,
                     (due, order, thing) if is_due else (following, next(self._order), thing),
                 )
-        elif isinstance(thing, Telling):
-            self._start(self._tell(thing))
         else:
-            self._start(self._deliver_copy(thing))
+            self._queue(thing)
 
     def _rest(self, number: int) -> _Rest | None:
         entry = self._books.line(number)
@@ -236,14 +239,37 @@ class Endpoint:
             array("B", (types.index(kind) for _, _, kind in todo)),
         )
 
-    def _start(self, work: Any) -> None:  # noqa: ANN401  a coroutine
-        task = asyncio.get_running_loop().create_task(work)
-        self._sending.add(task)
-        task.add_done_callback(self._ended)
+    # lanes: news of one thing are sent one after the other, in order unless a fault wants it
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
+    def _queue(self, thing: Telling | _Copy) -> None:
+        telling = thing if isinstance(thing, Telling) else thing.telling
+        number = crc32(self._about(telling).encode()) % _LANES
+        self._lanes[number].append(thing)
+        self._queued += 1
+        if number not in self._sending:
+            self._next(number)
+
+    def _about(self, telling: Telling) -> str:
+        """Name the thing that news are about."""
+        entry = self._books.line(telling.number) or {}
+        if "effects" in entry:
+            return str(entry["effects"][telling.index]["effect"]) if entry["effects"] else ""
+        held = entry.get("held")
+        return str(held[telling.index] if held else entry.get("effect") or entry.get("payment"))
+
+    def _next(self, number: int) -> None:
+        thing = self._lanes[number].popleft()
+        work = self._tell(thing) if isinstance(thing, Telling) else self._deliver_copy(thing)
+        task = asyncio.get_running_loop().create_task(work)
+        self._sending[number] = task
+        task.add_done_callback(lambda _: self._ended(number))
+
+    def _ended(self, number: int) -> None:
+        del self._sending[number]
+        self._queued -= 1
         self._changed.set()
+        if self._lanes[number]:
+            self._next(number)
 
     # delivering
 
