@@ -150,7 +150,7 @@ def allowed(case: Case, can: Capabilities) -> set[str]:
         Doubt.NONE: {"settled"},
         Doubt.PROVEN: {"settled"},
         Doubt.OPEN: {"settled"} if recovers else {"unknown", "review"},
-        Doubt.ODD: {"review"},
+        Doubt.ODD: {"review"} | ({"settled"} if can.lookup_by_reference else set()),
         Doubt.OURS: {"settled"},  # once the lane goes on again
         Doubt.REFUSED: {"failed"},
         Doubt.LATER: {"settled"},

@@ -19,7 +19,7 @@ from payouts.core.errors import InvariantError
 from payouts.core.outcomes import Answer, Verdict, of_failure, of_status
 from payouts.providers import encode, strict
 from payouts.providers.client import Exchange, Request
-from payouts.providers.connector import Reading, Sent
+from payouts.providers.connector import Reading, Sent, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ class Quintet:
     def __init__(self, base_url: str, token: str) -> None:
         self.base_url = base_url
         self.headers = {"Authorization": f"Bearer {token}"}
+        self.account_fingerprint = fingerprint(base_url, token)
         self.capabilities = Capabilities(
             batch_max=50,
             per_request=50,

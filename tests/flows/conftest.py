@@ -99,12 +99,11 @@ class World:
     def work(self, run_id: int, *, wait_max: float = 40.0) -> dict[str, int]:
         """Work until the run rests; returns its states."""
         end = time.monotonic() + wait_max
+        keyed = [name for name, one in self.parts.connectors.items() if one.capabilities.idempotent]
 
         def finished() -> bool:
             with self.parts.database.reading() as connection:
-                rests = progress.standing(
-                    progress.read(connection, run_id, keyed=("orkestra",))
-                ).rests
+                rests = progress.standing(progress.read(connection, run_id, keyed=keyed)).rests
             return rests or time.monotonic() > end
 
         asyncio.run(
