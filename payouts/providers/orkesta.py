@@ -36,6 +36,7 @@ _VERDICTS = {
     "reconciled": Verdict.SETTLED,
     "failed": Verdict.REJECTED,
     "cancelled": Verdict.CANCELLED,
+    "returned": Verdict.RETURNED,  # A-OKS-14
 }
 _TAKEN = frozenset({Verdict.PROCESSING, Verdict.SETTLED})
 _RETRYABLE = frozenset({"try_later", "temporarily_unavailable", "insufficient_funds"})

@@ -31,6 +31,7 @@ _VERDICTS = {
     "PAID": Verdict.SETTLED,
     "FAILED": Verdict.REJECTED,
     "CANCELLED": Verdict.CANCELLED,
+    "RETURNED": Verdict.RETURNED,  # A-ORK-11
 }
 _DAY_S = 86_400.0
 _ORDERS = frozenset({"charges", "transactions", "paidAmount", "merchantOrderId"})

@@ -281,6 +281,7 @@ def test_one_reference_in_the_reply_ends_matching_by_position() -> None:
         ("reconciled", Verdict.SETTLED),
         ("failed", Verdict.REJECTED),
         ("cancelled", Verdict.CANCELLED),
+        ("returned", Verdict.RETURNED),
         ("SETTLED", Verdict.UNCLEAR),
         ("paid", Verdict.UNCLEAR),
         ("", Verdict.UNCLEAR),

@@ -309,6 +309,7 @@ def test_a_body_that_is_not_what_the_contract_says_is_unreadable(text: bytes) ->
         ("PAID", Verdict.SETTLED),
         ("FAILED", Verdict.REJECTED),
         ("CANCELLED", Verdict.CANCELLED),
+        ("RETURNED", Verdict.RETURNED),
         ("paid", Verdict.UNCLEAR),
         ("SETTLED", Verdict.UNCLEAR),
         ("", Verdict.UNCLEAR),
