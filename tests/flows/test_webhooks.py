@@ -1,0 +1,139 @@
+"""Whole journeys with the sandbox's own webhooks, over real sockets, and then the checker."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from payouts.web.running import receiving
+from tests.flows.conftest import sepa, turkish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.flows.conftest import World
+
+pytestmark = pytest.mark.journey
+
+COUNT = 6
+LINES = {"orkesta": turkish, "orkestra": sepa}
+NO_POLLS = "[retry]\npace = 1.0\n[web]\nport = 0\n"  # the first poll would come after a minute
+
+
+def rows(provider: str) -> list[dict[str, str]]:
+    return [LINES[provider](f"{provider}-{place}", f"{10 + place}.25") for place in range(COUNT)]
+
+
+@contextmanager
+def heard(world: World) -> Iterator[list[str]]:
+    """A receiver that the world's sandbox sends to."""
+    said: list[str] = []
+    with receiving(world.parts, said=said.append):
+        yield said
+
+
+def worked_until(world: World, run: int, expected: dict[str, int]) -> dict[str, int]:
+    """Work until the run is as expected; what a run rests on may be a webhook that still comes."""
+    end = time.monotonic() + 12
+    states = world.work(run, wait_max=5)
+    while states != expected and time.monotonic() < end:
+        time.sleep(0.1)
+        states = world.work(run, wait_max=2)
+    return states
+
+
+@pytest.mark.parametrize("provider", ["orkesta", "orkestra"])
+def test_webhooks_end_a_run_long_before_the_first_poll(
+    make_world: Callable[..., World], provider: str
+) -> None:
+    world = make_world(speed="20", settings=NO_POLLS)
+    with heard(world) as said:
+        run = world.load(world.write(rows(provider))).run_id
+        states = worked_until(world, run, {"settled": COUNT})
+
+    assert states == {"settled": COUNT}
+    assert said == []
+    proofs = world.sql("SELECT count(*) FROM evidence WHERE kind = 'lookup'")
+    assert proofs[0][0] >= COUNT  # it was the looks that settled them
+    world.check()
+
+
+@pytest.mark.parametrize("fault", ["effect_then_reset", "error_after_effect", "cut"])
+def test_a_lost_batch_reply_is_resolved_by_the_webhooks_and_a_look(
+    make_world: Callable[..., World], fault: str
+) -> None:
+    """Without them nobody could know which of 500 payments were made, and people would have to."""
+    route = "POST /orkesta/v1/payments/batch"
+    world = make_world(
+        f'[[fault]]\nfault = "{fault}"\nroute = "{route}"\nnth = [1]\n',
+        speed="20",
+        settings=NO_POLLS,
+    )
+    with heard(world):
+        run = world.load(world.write(rows("orkesta"))).run_id
+        states = worked_until(world, run, {"settled": COUNT})
+
+    assert states == {"settled": COUNT}
+    assert [len(made) for made in world.effects().values()] == [1] * COUNT
+    world.check()
+
+
+BOTH = {"orkesta", "orkestra"}
+STORM = [
+    # fault, its options, whose webhooks are taken, incidents that are opened
+    ("webhook_contradictory", "", BOTH, set()),
+    ("webhook_forged", "", BOTH, set()),
+    # Basic does not cover the body: what was altered is taken, and only asked about.
+    ("webhook_altered", "", {"orkestra"}, {"E_WEBHOOK_DIFFERS"}),
+    ("webhook_other_amount", "", BOTH, {"E_WEBHOOK_DIFFERS"}),
+    ("webhook_malformed", "", set(), set()),
+    ("webhook_replayed", "seconds = 0.5", BOTH, set()),
+]
+LONG_STORM = [
+    ("webhook_lost", "", set(), set()),
+    ("webhook_late", "seconds = 0.3", BOTH, set()),
+    ("webhook_out_of_order", "", BOTH, set()),
+    ("webhook_duplicated", "copies = 3", BOTH, set()),
+    ("webhook_wrong_secret", "", set(), set()),
+    ("webhook_unsigned", "", set(), set()),
+    ("webhook_unknown_item", "", BOTH, {"W_WEBHOOK_ORPHAN"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "taken", "incidents"),
+    [
+        *(pytest.param(*row, id=row[0]) for row in STORM),
+        *(pytest.param(*row, id=row[0], marks=pytest.mark.long) for row in LONG_STORM),
+    ],
+)
+def test_whatever_becomes_of_webhooks_the_run_ends_as_the_platform_says(
+    make_world: Callable[..., World],
+    fault: str,
+    options: str,
+    *,
+    taken: set[str],
+    incidents: set[str],
+) -> None:
+    """P11 to P13, and polling is the backstop."""
+    rules = "".join(
+        f'[[fault]]\nfault = "{fault}"\nroute = "WEBHOOK /{provider}/*"\n'
+        + (f"[fault.options]\n{options}\n" if options else "")
+        for provider in LINES
+    )
+    world = make_world(rules, speed="20", settings="[web]\nport = 0\n")
+    with heard(world):
+        run = world.load(world.write(rows("orkesta") + rows("orkestra"))).run_id
+        states = worked_until(world, run, {"settled": 2 * COUNT})
+        time.sleep(0.6)  # whatever still comes changes nothing
+        again = world.work(run, wait_max=2)
+
+    assert states == again == {"settled": 2 * COUNT}
+    assert sorted(len(made) for made in world.effects().values()) == [1] * (2 * COUNT)
+    assert {name for (name,) in world.sql("SELECT provider FROM webhook_inbox")} == taken
+    told = {code for (code,) in world.sql("SELECT code FROM incident WHERE code LIKE '%WEBHOOK%'")}
+    assert told == incidents
+    world.check()
