@@ -35,7 +35,7 @@ from payouts.core.sealed import Sealed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Keys", "Sealed", "Sealer", "Vault", "VaultError", "token_of"]
+__all__ = ["ErasedError", "Keys", "Sealed", "Sealer", "Vault", "VaultError", "token_of"]
 
 _NONCE = 12
 _MARK: Final = "@"  # vault key id @ token, in a blob's key id
@@ -47,6 +47,10 @@ class VaultError(PayoutsError):
     """A sealed blob does not open: another key, another row, or altered bytes."""
 
     code = "E_VAULT"
+
+
+class ErasedError(VaultError):
+    """The other key of a blob was deleted where it was kept: it never opens again."""
 
 
 class Keys(Protocol):
@@ -199,7 +203,7 @@ class Vault:
                 raise _nobody(token)
             found = self._keys.reveal(token)
             if found is None:
-                raise VaultError(
+                raise ErasedError(
                     f"the key of the account data of row {row} was deleted at Orchestra",
                     hint="It was erased on purpose, by retention or by hand, and cannot come back.",
                 )

@@ -16,7 +16,13 @@ import typer
 
 from payouts.cli import frame
 from payouts.cli.frame import Exit
-from payouts.core.errors import FileRefusedError, InvariantError, PayoutsError, UsageError
+from payouts.core.errors import (
+    FileRefusedError,
+    InvariantError,
+    PayoutsError,
+    UsageError,
+    VaultAwayError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +120,7 @@ def _ending(error: PayoutsError) -> Exit:
     match error:
         case UsageError():
             return Exit.USAGE
-        case FileRefusedError():
+        case FileRefusedError() | VaultAwayError():
             return Exit.REFUSED
         case InvariantError():
             return Exit.FAULT

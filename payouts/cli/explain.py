@@ -324,12 +324,19 @@ def _plain(row: object) -> dict[str, Any]:
 
 
 def _as_sent(parts: Parts, unit: Connection, row: ItemRow) -> AsSent | None:
-    """What of the sealed payload may be shown."""
-    from payouts.flows.explain import as_sent  # noqa: PLC0415  bodies import what they need
+    """What of the sealed payload may be shown; nothing where it cannot be opened now or any more."""
+    from payouts.core.errors import VaultAwayError  # noqa: PLC0415  bodies import what they need
+    from payouts.flows.explain import as_sent  # noqa: PLC0415  the same
     from payouts.store import queries  # noqa: PLC0415  the same
+    from payouts.vault import ErasedError  # noqa: PLC0415  the same
 
     found = queries.payload(unit, row.batch_id)
     if found is None:
         return None
     lo, _, sealed = found
-    return as_sent(parts.vault.open(row.batch_id, sealed).split(b"\n")[row.id - lo])
+    try:
+        plain = parts.vault.open(row.batch_id, sealed)
+    except (VaultAwayError, ErasedError) as error:
+        frame.say(f"What was sent is not shown: {error.message}.")
+        return None
+    return as_sent(plain.split(b"\n")[row.id - lo])

@@ -53,6 +53,7 @@ _WORDS: Final = {
     "unsupported_method": "the platform does not pay by this method here",
     "limit_exceeded": "a limit of the platform was exceeded",
     "validation_error": "the platform found a field of the payment wrong",
+    "vault_away": "who keeps the keys of account data cannot be reached",
     "try_later": "the platform could not take the payment then",
     "temporarily_unavailable": "the platform could not take the payment then",
     "insufficient_funds": "the account at the platform had not enough money",

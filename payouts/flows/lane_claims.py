@@ -15,6 +15,7 @@ from payouts.core.errors import InvariantError
 from payouts.core.items import State
 from payouts.store import bulk, lanes, looks
 from payouts.store.lanes import Claim
+from payouts.vault import ErasedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,12 +110,12 @@ class Claimer:
             self.wires = {}
             missing = batches
         if missing:
-            for batch_id, opened in self._opened(unit, missing).items():
+            for batch_id, opened in self._opened(unit, missing, erased=True).items():
                 self.wires[batch_id] = (
                     opened.ids[0],
                     [body[WIRE].decode() for body in opened.bodies],
                 )
-        return [(look, self._wire(look)) for look in looked]
+        return [(look, self._wire(look)) for look in looked if look.batch_id in self.wires]
 
     def _wire(self, look: LookedItem) -> str:
         lo, wires = self.wires[look.batch_id]
@@ -225,11 +226,22 @@ class Claimer:
             severity=2,
         )
 
-    def _opened(self, unit: Connection, batch_ids: list[int]) -> dict[int, _Opened]:
-        """What was sealed is what is sent (P23)."""
+    def _opened(
+        self, unit: Connection, batch_ids: list[int], *, erased: bool = False
+    ) -> dict[int, _Opened]:
+        """What was sealed is what is sent (P23).
+
+        Args:
+            erased: leave out batches whose account data was erased; nothing of them is sent.
+        """
         made = {}
         for batch_id, (sealed, lo, digest, amounts) in lanes.payloads(unit, batch_ids).items():
-            plain = self.order.vault.open(batch_id, sealed)
+            try:
+                plain = self.order.vault.open(batch_id, sealed)
+            except ErasedError:
+                if not erased:
+                    raise
+                continue
             if hashlib.sha256(plain).digest() != digest:
                 raise InvariantError(f"the payload of batch {batch_id} is not what was approved")
             bodies = plain.split(b"\n")

@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
+from payouts.core.errors import VaultAwayError
 from payouts.flows.lane_claims import Claimer
 from payouts.flows.lane_order import LaneLostError
 from payouts.flows.looked import Looked
@@ -118,16 +119,25 @@ class Writer:
         self._record(unit, group)
         self._sweep(unit)
         made = Turn()
+        try:
+            self._choose(unit, room, made)
+        except VaultAwayError as error:
+            self.recorder.alarms.tell(unit, error.code, error.message, severity=2)
+            self.recorder.alarms.pause(unit, "vault_away")
+        if len(made.claims) < room:
+            made.due_s = lanes.next_due(unit, *lane)
+        order.reached("before_commit")
+        return made
+
+    def _choose(self, unit: Connection, room: int, made: Turn) -> None:
+        """Claim what is sent and looked at next; nothing can be opened while the vault is away."""
+        lane = (self.order.connector.name, self.order.funding)
         if room and lanes.paused(unit, *lane) is None:
             made.claims = self.claimer.due(unit, room)
         if room:
             made.looks = self.claimer.asked(unit)
         if room and not made.claims and not made.looks:
             made.looks = self.claimer.polls(unit)
-        if len(made.claims) < room:
-            made.due_s = lanes.next_due(unit, *lane)
-        order.reached("before_commit")
-        return made
 
     def _record(self, unit: Connection, group: Sequence[Submitted | Looked]) -> None:
         """Record before the sweep: an answer that is here counts, however late it was read."""

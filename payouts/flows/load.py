@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from payouts.intake.survey import Survey
     from payouts.store.bulk import Rows
     from payouts.store.engine import Database
-    from payouts.vault import Vault
+    from payouts.vault import Sealer, Vault
 
 __all__ = [
     "OUTCOMES",
@@ -80,6 +80,7 @@ def load(
 
     Raises:
         FileRefusedError: the file changed since it was surveyed, or no line of it is good.
+        VaultAwayError: the key of this load cannot be kept where it has to be; nothing was written.
         InvariantError: a promise would have been broken; nothing was written.
     """
     with database.unit() as unit, database.reading() as probe:
@@ -100,7 +101,7 @@ def load(
             encoders=encoders,
             batch_max=batch_max,
             signer=signer,
-            vault=vault,
+            vault=vault.for_load(kept=not dry),
         )
         result = loader.run()
         order.reached("before_commit")
@@ -125,7 +126,7 @@ class _Loader:
         encoders: Mapping[str, Encoder],
         batch_max: Mapping[str, int],
         signer: Signer,
-        vault: Vault,
+        vault: Sealer,
     ) -> None:
         self.unit, self.probe = unit, probe
         self.survey, self.order, self.bounds = survey, order, rules.coverage

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from payouts.flows.identity import Signer
     from payouts.flows.order import Encoder, LoadOrder
     from payouts.store.bulk import Rows
-    from payouts.vault import Vault
+    from payouts.vault import Sealer
 
 __all__ = ["Cut", "Placed", "Placing"]
 
@@ -79,7 +79,7 @@ class Placing:
         payer_id: int,
         encoders: Mapping[str, Encoder],
         signer: Signer,
-        vault: Vault,
+        vault: Sealer,
     ) -> None:
         self._order, self._run_id, self._payer_id = order, run_id, payer_id
         self._encoders, self._signer, self._vault = encoders, signer, vault
