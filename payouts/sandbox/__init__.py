@@ -22,7 +22,9 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
     books.py          the truth log: what really happened, on disk before the answer
     life.py           how a payment grows from pending to settled, computed from the time
     magic.py          accounts that misbehave on purpose
+    course.py         what will be done with a request, which recipes edit
     recipes.py        the table of faults, down to the end of a connection
     webhook_recipes.py   and of those of webhooks
-    faults.py         the scripts and storms that say when which of them strikes
+    faults.py         the scripts that say when which of them strikes
+    storms.py         mixtures drawn from a number, and the matrix of all faults
 """

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from payouts.sandbox.app import App, Server, plug
 from payouts.sandbox.books import Books, BooksInUseError
 from payouts.sandbox.channels import CHANNELS
-from payouts.sandbox.faults import ALL_RECIPES, read_script, storm
+from payouts.sandbox.faults import ALL_RECIPES, read_script
 from payouts.sandbox.life import speed_of
 from payouts.sandbox.recipes import table
 from payouts.sandbox.settings import Settings
+from payouts.sandbox.storms import storm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,10 +17,10 @@ import orjson
 
 from payouts.sandbox import orchestra, orchestrate, orkesta, orkestra
 from payouts.sandbox.control import CONTROL, Control
+from payouts.sandbox.course import Course
 from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
 from payouts.sandbox.platforms import Registration, World, nested_error
-from payouts.sandbox.recipes import Course
 from payouts.sandbox.returns import Returns
 from payouts.sandbox.webhooks import WEBHOOK, Webhooks
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from payouts.sandbox.books import Books, Entry
+    from payouts.sandbox.course import Moment
     from payouts.sandbox.faults import Rule
     from payouts.sandbox.http import Answerer, Request
     from payouts.sandbox.platforms import Platform
-    from payouts.sandbox.recipes import Moment
     from payouts.sandbox.settings import Settings
 
 __all__ = ["PLATFORMS", "App", "Server", "plug"]

@@ -1,4 +1,4 @@
-"""Faults: rules that say when which recipe strikes, and the scripts and storms they come from.
+"""Faults: rules that say when which recipe strikes, and the scripts they come from.
 
 A script is a list of rules, as TOML (`[[fault]]` tables) or JSON (a list, or `{"fault": [...]}`):
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from payouts.sandbox.course import Course, Moment, Options
     from payouts.sandbox.http import Request
-    from payouts.sandbox.recipes import Course, Moment, Options
     from payouts.sandbox.webhook_recipes import Parcel
 
-__all__ = ["ALL_RECIPES", "Faults", "Rule", "read_script", "rules_of", "storm"]
+__all__ = ["ALL_RECIPES", "Faults", "Rule", "read_script", "rules_of"]
 
 Item = dict[str, Any]
 
@@ -154,24 +154,6 @@ def read_script(path: Path) -> list[Rule]:
     """Read a script from a TOML or a JSON file."""
     text = path.read_text(encoding="utf-8")
     return rules_of(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
-
-
-_STORM: Final = (
-    "accept_then_close", "reset_before_reading", "reset_after_reading", "effect_then_reset",
-    "effect_then_close", "stale_keep_alive", "latency", "late_reply", "drip", "server_error",
-    "bad_gateway", "unavailable", "too_many_requests", "error_after_effect",
-    "timeout_then_effect", "html", "malformed", "cut", "cut_clean", "shuffled", "missing_items",
-    "repeated_items", "unknown_status", "accepted",
-)  # fmt: skip
-
-
-def storm(seed: int) -> list[Rule]:
-    """Draw a mixture of faults from a seed: eight kinds, each rare and each ending at some time."""
-    dice = random.Random(seed)  # noqa: S311  the same seed has to give the same storm
-    return [
-        Rule(name, probability=dice.uniform(0.02, 0.15), times=dice.randint(1, 6))
-        for name in dice.sample(_STORM, 8)
-    ]
 
 
 class Faults:
