@@ -153,7 +153,7 @@ class Network:
     def _left(self, body: bytes) -> list[str]:
         """What must hold of every submission when it leaves: its wire references, judged."""
         found = [match.group()[1:-1].decode() for match in _WIRE_REFERENCE.finditer(body)]
-        rows = body.strip(b"[]").replace(b"},{\"amount", b"}\n{\"amount").split(b"\n")
+        rows = body.strip(b"[]").replace(b'},{"amount', b'}\n{"amount').split(b"\n")
         for wire in found:
             self.counts[wire] += 1
             mine = next((row for row in rows if wire.encode() in row), b"")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from tests.simulation.platform import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["POLL_FAULTS", "SUBMIT_FAULTS", "Fault", "Mishap", "Plan", "draw", "smaller"]
+__all__ = ["MISHAPS", "POLL_FAULTS", "SUBMIT_FAULTS", "Fault", "Mishap", "Plan", "draw", "smaller"]
 
 _DAY = 86_400.0
 
@@ -41,6 +41,10 @@ POLL_FAULTS = (
 """What may befall a look."""
 
 _LOST = ("lost_reply", "reset_reply", "error_after", "hang", "late_effect", "cut", "no_content")
+
+_FILED = ("again", "more", "edited")
+MISHAPS = ("crash", "freeze", "kill", "second", "resume", "cut_off", "hold", "restart", *_FILED)
+"""What may happen beside the network."""
 
 POINTS = ("before_turn", "before_commit", "after_turn", "before_send", "after_send")
 
@@ -119,8 +123,34 @@ class Plan:
         return "\n".join(lines)
 
 
-def draw(seed: int) -> Plan:
-    """The plan of a seed."""
+def draw(seed: int, focus: Sequence[str] = ()) -> Plan:
+    """The plan of a seed.
+
+    Args:
+        focus: names of faults and mishaps that are to befall it above all others.
+    """
+    plan = _draw(seed)
+    if not focus:
+        return plan
+    rng = random.Random(seed)
+    kinds = (("submit", SUBMIT_FAULTS), ("poll", POLL_FAULTS))
+    faults = list(plan.faults)
+    mishaps = [each for each in plan.mishaps if each.name not in focus]
+    for name in focus:
+        if name in MISHAPS:
+            drawn = _mishap(rng, plan.heals_at, name)
+            mishaps.append(drawn)
+            # All that befalls a file needs one.
+            plan = replace(plan, filed=plan.filed or name in _FILED)
+            continue
+        call = rng.choice([call for call, names in kinds if name in names])
+        item = rng.randrange(len(plan.amounts)) if call == "submit" else None
+        for nth in rng.choice(((1,), (2,), (1, 2))):
+            faults.insert(0, Fault(call, nth, name, 20.0, rng.randrange(1000), item))
+    return replace(plan, faults=tuple(faults), mishaps=tuple(mishaps))
+
+
+def _draw(seed: int) -> Plan:
     rng = random.Random(seed)
     level = rng.choice(("C0", "C1"))
     count = rng.randint(2, 6)
@@ -166,24 +196,21 @@ def _faults(rng: random.Random, level: str, count: int) -> tuple[Fault, ...]:
 
 
 def _mishaps(rng: random.Random, heals_at: float, *, filed: bool) -> tuple[Mishap, ...]:
-    made = []
-    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        name = rng.choice(
-            ("crash", "crash", "crash", "freeze", "freeze", "kill", "second", "resume", "cut_off")
-            + ("hold", "restart")
-            + (("again", "more", "edited") if filed else ())
-        )
-        made.append(
-            Mishap(
-                name,
-                point=rng.choice(POINTS),
-                hit=rng.choice((1, 1, 2, 3, 5, 8)),
-                at=rng.choice((0.01, 1.0, 20.0, 700.0)) if rng.random() < 0.5
-                else rng.uniform(0, heals_at),
-                seconds=rng.choice((1.0, 40.0, 200.0, 5000.0, 100_000.0)),
-            )
-        )
-    return tuple(made)
+    often = ("crash", "crash", "crash", "freeze", "freeze", "kill", "second", "resume", "cut_off")
+    names = (*often, "hold", "restart", *(_FILED if filed else ()))
+    count = rng.choice((0, 0, 1, 1, 2, 3))
+    return tuple(_mishap(rng, heals_at, rng.choice(names)) for _ in range(count))
+
+
+def _mishap(rng: random.Random, heals_at: float, name: str) -> Mishap:
+    soon = rng.random() < 0.5
+    return Mishap(
+        name,
+        point=rng.choice(POINTS),
+        hit=rng.choice((1, 1, 2, 3, 5, 8)),
+        at=rng.choice((0.01, 1.0, 20.0, 700.0)) if soon else rng.uniform(0, heals_at),
+        seconds=rng.choice((1.0, 40.0, 200.0, 5000.0, 100_000.0)),
+    )
 
 
 def smaller(plan: Plan) -> Iterator[Plan]:
@@ -201,8 +228,10 @@ def smaller(plan: Plan) -> Iterator[Plan]:
             fates = (*plan.fates[:place], Fate(), *plan.fates[place + 1 :])
             yield replace(plan, fates=fates)
     if plan.filed:
-        yield replace(plan, filed=False, mishaps=tuple(
-            each for each in plan.mishaps if each.name not in {"again", "more", "edited"}
-        ))
+        yield replace(
+            plan,
+            filed=False,
+            mishaps=tuple(each for each in plan.mishaps if each.name not in _FILED),
+        )
     if plan.horizon_s > 5:
         yield replace(plan, horizon_s=5.0)

@@ -152,7 +152,12 @@ class Orkesta(Platform):
     """Batches, no key."""
 
     prefix = "pay_"
-    _WORDS = {"young": "processing", "paid": "settled", "failed": "failed", "cancelled": "cancelled"}
+    _WORDS = {
+        "young": "processing",
+        "paid": "settled",
+        "failed": "failed",
+        "cancelled": "cancelled",
+    }
 
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None

@@ -14,7 +14,7 @@ from tests.simulation.schedule import Verdict, make_office, play
 from tests.simulation.stage import prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from payouts.store import embedded
@@ -64,28 +64,37 @@ def run(
     report: Report,
     *,
     failures_max: int = _FAILURES_MAX,
+    plain: bool = False,
+    focus: Sequence[str] = (),
 ) -> None:
-    """Play the plans of these seeds; stops at `failures_max` that broke a promise."""
+    """Play the plans of these seeds; stops at `failures_max` that broke a promise.
+
+    Args:
+        plain: stop at the first failure, and tell it as it is.
+        focus: faults and mishaps that befall every plan.
+    """
     left = iter(seeds)
     begun, cpu = time.monotonic(), time.process_time()
     while part := list(itertools.islice(left, _PER_DATABASE)):
         with prepared(server, f"simulation_{os.getpid()}_{next(_names)}") as stage:
             office = make_office(stage, folder)
             for seed in part:
-                verdict = play(office, draw(seed), f"s{seed}")
+                plan = draw(seed, focus)
+                verdict = play(office, plan, f"s{seed}")
                 report.add(verdict)
                 if verdict.broken:
-                    report.failures.append(told(office, draw(seed), verdict))
-                    if len(report.failures) >= failures_max:
+                    report.failures.append(told(office, plan, verdict, plain=plain))
+                    if plain or len(report.failures) >= failures_max:
                         left = iter(())
                         break
     report.seconds += time.monotonic() - begun
     report.cpu_s += time.process_time() - cpu
 
 
-def told(office: Office, plan: Plan, verdict: Verdict) -> str:
+def told(office: Office, plan: Plan, verdict: Verdict, *, plain: bool = False) -> str:
     """A failure as a person wants it: the smallest plan that still fails, and what happened."""
-    plan, verdict = _shrunken(office, plan, verdict)
+    if not plain:
+        plan, verdict = _shrunken(office, plan, verdict)
     return "\n".join(
         [
             f"FAILED: python -m tests.simulation --seed {plan.seed}",

@@ -80,11 +80,16 @@ class Verdict:
 def play(office: Office, plan: Plan, name: str) -> Verdict:
     """Play a plan; `name` must be new in this database."""
     verdict = Verdict()
-    with virtual_time({"Client": lambda *args, **named: networks[0].client(*args, **named)}) as loop:
+    with virtual_time(
+        {"Client": lambda *args, **named: networks[0].client(*args, **named)}
+    ) as loop:
         office.stage.clock = loop.instant
         schedule = _Schedule(office, plan, name, loop, verdict)
         networks = [schedule.network]
-        loop.run_until_complete(schedule.run())
+        try:
+            loop.run_until_complete(schedule.run())
+        except Exception as error:  # noqa: BLE001  whatever it is, the seed shall be told
+            schedule.wrong(error)
         schedule.judge()
     return verdict
 
@@ -136,7 +141,9 @@ class _Schedule:
     async def run(self) -> None:
         self._load()
         self._name_fates()
-        others = [asyncio.create_task(self._mishap(place)) for place in range(len(self.plan.mishaps))]
+        others = [
+            asyncio.create_task(self._mishap(place)) for place in range(len(self.plan.mishaps))
+        ]
         healing = asyncio.create_task(self._heal())
         await self._machine("A")
         for worker in self.workers:
@@ -146,7 +153,7 @@ class _Schedule:
             task.cancel()
         for result in await asyncio.gather(*left, return_exceptions=True):
             if isinstance(result, Exception):
-                self._wrong(result)
+                self.wrong(result)
 
     def _load(self) -> None:
         if self.plan.filed:
@@ -183,7 +190,9 @@ class _Schedule:
         worker = Worker(name)
         self.workers.append(worker)
         task = asyncio.create_task(self._work(worker))
-        worker.closing.append(lambda: None if task is asyncio.current_task(self.loop) else _cancel(task))
+        worker.closing.append(
+            lambda: None if task is asyncio.current_task(self.loop) else _cancel(task)
+        )
         try:
             await task
         except (DiedError, asyncio.CancelledError):
@@ -193,7 +202,7 @@ class _Schedule:
         except LaneLostError:
             self.tell(f"{name} lost the lane")
         except Exception as error:  # noqa: BLE001  every other end is a finding
-            self._wrong(error)
+            self.wrong(error)
         finally:
             worker.die()
 
@@ -270,9 +279,7 @@ class _Schedule:
             case "hold":
                 self._hold(mishap.seconds)
             case "again":
-                again = self.office.file(
-                    self.name, self.provider, self.lines, self.plan.batch_max
-                )
+                again = self.office.file(self.name, self.provider, self.lines, self.plan.batch_max)
                 if not again.known:
                     self.errors.append("the same bytes were not known again")
             case "more" | "edited":
@@ -363,7 +370,9 @@ class _Schedule:
         """Whether what leaves now is on disk as sent, by an attempt that is open (P4, P20)."""
         yield from (f"{wire} was sent while it is held" for wire in self.held & set(wires))
         with self.office.stage.reading() as connection:
-            rows = connection.execute(text(_SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]})
+            rows = connection.execute(
+                text(_SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]}
+            )
             sent = [tuple(row) for row in rows]
         if [row[0] for row in sent] != ["sending"] * len(wires):
             yield f"{len(wires)} items left, on disk they are {sent}"
@@ -375,7 +384,8 @@ class _Schedule:
         with self.office.stage.reading() as connection:
             return connection.execute(text(_NEXT), {"funding": self.name}).scalar()
 
-    def _wrong(self, error: Exception) -> None:
+    def wrong(self, error: Exception) -> None:
+        """An end that no part may have."""
         if isinstance(error, DBAPIError | psycopg.Error):
             self.tell(f"database: {error}")
         self.errors.append(f"{type(error).__name__}: {error}")

@@ -72,9 +72,7 @@ def _without_keys(trace: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("level", ["C0", "C1"])
 @pytest.mark.parametrize("name", SUBMIT_FAULTS)
-def test_every_fault_fires_and_every_level_bears_it(
-    office: Office, level: str, name: str
-) -> None:
+def test_every_fault_fires_and_every_level_bears_it(office: Office, level: str, name: str) -> None:
     from tests.simulation.plan import Fault  # noqa: PLC0415  one row of the table
 
     fault = Fault("submit", 1, name, 20.0, 1)
