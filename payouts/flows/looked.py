@@ -207,7 +207,11 @@ class LookRecorder:
     def _count_missing(self, unit: Connection, found: Sequence[_Found]) -> None:
         """Note who was not found; what only a poll missed is looked at by itself from now on."""
         absent = [one.look for one in found if one.look.absent]
-        looks.count_missing(unit, [look.item.item_id for look in absent if self._counts(look)])
+        looks.count_missing(
+            unit,
+            [look.item.item_id for look in absent if self._counts(look)],
+            apart_s=self.policy.apart_s * self.policy.pace,
+        )
         looks.look_for_missing(
             unit,
             [look.item.item_id for look in absent if look.item.asked_at is None],
@@ -232,7 +236,15 @@ class LookRecorder:
             )
         if one.verdict is not None and one.look.reading is not None:
             told = contradiction(one.verdict, one.present.state)
-            if told is not None:
+            if one.code == "found_twice":
+                self.alarms.tell(
+                    unit,
+                    "E_FOUND_TWICE",
+                    f"{self.provider} has two payments of {subject}",
+                    severity=1,
+                    subject=subject,
+                )
+            elif told is not None:
                 sentence = (
                     f"{subject} is {one.present.state} and {self.provider} says"
                     f" {one.status or one.verdict}"

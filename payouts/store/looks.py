@@ -184,16 +184,21 @@ def look_for_missing(connection: Connection, item_ids: Sequence[int], *, first_s
     )
 
 
-def count_missing(connection: Connection, item_ids: Sequence[int]) -> None:
-    """The provider said of these items that it does not have them, and that counts."""
+def count_missing(connection: Connection, item_ids: Sequence[int], *, apart_s: float) -> None:
+    """The provider said of these items that it does not have them, and that counts.
+
+    Args:
+        apart_s: seconds until the next look at the latest.
+    """
     if not item_ids:
         return
     connection.execute(
         text(
-            "UPDATE look_request SET missing = missing + 1, missing_at = payouts_now()"
+            "UPDATE look_request SET missing = missing + 1, missing_at = payouts_now(),"
+            " due_at = least(due_at, payouts_now() + make_interval(secs => :apart))"
             " WHERE item_id = ANY(:ids)"
         ).bindparams(bindparam("ids", type_=ARRAY(BIGINT))),
-        {"ids": list(item_ids)},
+        {"ids": list(item_ids), "apart": apart_s},
     )
 
 

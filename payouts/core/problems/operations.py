@@ -427,6 +427,13 @@ _INCIDENTS: tuple[ProblemKind, ...] = (
         source="RELIABILITY P1",
     ),
     _incident(
+        "E_FOUND_TWICE",
+        1,
+        "the platform has two payments of one reference of ours",
+        "Somebody may be paid twice: ask the platform which of them is real, and keep the item.",
+        source="RELIABILITY P1",
+    ),
+    _incident(
         "E_PAYMENT_GONE",
         2,
         "the platform does not have a payment any more that it had taken",
