@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from payouts.sandbox.app import App, Server, plug
 from payouts.sandbox.books import Books, BooksInUseError
@@ -33,11 +33,26 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
+_EXAMPLE: Final = """\
+A script of faults is TOML, or the same as JSON:
+
+  [[fault]]
+  fault = "effect_then_reset"             # a recipe; it alone is required
+  route = "POST /orkesta/v1/payments/*"   # method and path; webhooks: WEBHOOK /orkesta/payment.*
+  reference = "P7*"                       # one reference of the request must match
+  nth = [1, 4]                            # or every = 10, or probability = 0.05
+  times = 3                               # at most so often
+  for_s = 5.0                             # only so long after the first matching request
+  options = {}                            # those of the recipe, below with their defaults
+
+"""
+
+
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m payouts.sandbox",
         description="Imitates the payment platforms on 127.0.0.1; no money moves.",
-        epilog="The fault recipes:\n" + table(ALL_RECIPES),
+        epilog=_EXAMPLE + "The fault recipes:\n" + table(ALL_RECIPES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dir", type=Path, required=True, help="where its books and address lie")

@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,7 +19,6 @@ from payouts.sandbox.storms import MATRIX, storm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.sandbox.conftest import Sandbox
 
@@ -266,6 +267,21 @@ def test_a_script_is_in_force_from_the_start(start: Callable[..., Sandbox], tmp_
     sandbox = start("--faults", str(script))
 
     assert _statuses(sandbox, 2) == [502, 200]
+
+
+@pytest.mark.parametrize("place", ["the help", "the README"])
+def test_the_example_script_is_one(place: str) -> None:
+    """Whoever copies it must not begin with an error."""
+    if place == "the README":
+        readme = Path(__file__).parents[2] / "README.md"
+        text = readme.read_text("utf-8").partition("## Faults on request")[2]
+        script = text.partition("```toml")[2].partition("```")[0]
+    else:
+        command = [sys.executable, "-m", "payouts.sandbox", "--help"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        script = text.partition("as JSON:\n")[2].partition("The fault recipes")[0]
+
+    assert rules_of(tomllib.loads(script))
 
 
 def test_a_wrong_script_or_argument_ends_with_2(tmp_path: Path) -> None:
