@@ -78,12 +78,14 @@ class Terminal:
 
     Args:
         sandbox: its base URL, where the test keeps one running.
+        accounts: those of the payee files; no command may show one of them.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     sandbox: str = ""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    accounts: set[str] = field(default_factory=set)
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Begin a command and leave it running."""
@@ -109,8 +111,11 @@ class Terminal:
                 process.communicate()
 
     def run(self, *words: str, timeout: float = 50, **more: str) -> Done:
-        """Type a command and wait for its end."""
-        return ended(self.start(*words, **more), timeout=timeout)
+        """Type a command and wait for its end; whatever it says holds no account of a file."""
+        done = ended(self.start(*words, **more), timeout=timeout)
+        told = [account[-4:] for account in self.accounts if account in done.out + done.err]
+        assert not told, f"`payouts {' '.join(words)}` shows accounts that end with {told}"
+        return done
 
     def write(self, rows: list[dict[str, str]], name: str = "payees.csv") -> str:
         """A payee file of these rows; returns its name."""
@@ -118,6 +123,7 @@ class Terminal:
             out = csv.DictWriter(file, list(rows[0]))
             out.writeheader()
             out.writerows(rows)
+        self.accounts |= {row["account"] for row in rows if len(row.get("account") or "") > 7}
         return name
 
     def read(self, name: str) -> list[dict[str, str]]:
