@@ -35,7 +35,7 @@ _VERDICTS = {
 }
 _DAY_S = 86_400.0
 _ORDERS = frozenset({"charges", "transactions", "paidAmount", "merchantOrderId"})
-_REFUNDS = frozenset({"transactionId", "orderId", "refundId"})
+_REFUNDS = frozenset({"transactionId", "refundId"})
 _E164 = r"^\+[1-9][0-9]{6,14}$"  # the form that the Pix page asks for; an optional field
 
 
@@ -181,7 +181,7 @@ class Orkestra:
             topic,
             f"{'payout' if topic == PAYMENT else topic} {status or ''}".rstrip(),
             ref=ref,
-            wire=strict.word(said.get("referenceId")),
+            wire=strict.word(said.get("referenceId", said.get("merchantOrderId"))),
             amount=amount_of(said.get("amount")),
             currency=strict.word(said.get("currency")),
             status=status,

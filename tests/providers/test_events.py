@@ -132,7 +132,8 @@ def test_an_orkestra_notification_has_no_id_of_its_own_and_says_whom_to_ask() ->
         ({}, "payment"),
         ({"charges": [], "transactions": []}, "order"),
         ({"paidAmount": 12.5}, "order"),
-        ({"transactionId": 3}, "refund"),
+        ({"transactionId": 3, "orderId": 2}, "refund"),
+        ({"orderId": 2}, "payment"),
         ({"charges": [], "transactionId": 3}, "order"),
     ],
 )
@@ -207,3 +208,10 @@ def test_any_json_is_an_event_or_unreadable(value: object) -> None:
         except UnreadableError:
             continue
         event.agrees(1250, "BRL", 2)
+
+
+def test_an_orders_own_reference_may_have_the_name_that_its_request_uses() -> None:
+    """PROVIDERS 4.10."""
+    raw = b'{"id": 7, "merchantOrderId": "ours", "charges": [], "status": "PAID"}'
+
+    assert ORKESTRA.event(raw).wire == "ours"
