@@ -184,6 +184,7 @@ class _Explained:
         holds = queries.holds(unit, [row.run_id], open_only=True)
         lanes = queries.lanes(unit, [row.run_id])
         self.sent = _as_sent(parts, unit, row)
+        self.warnings = queries.line_codes(unit, row.line_id)
         about = [public_id("itm", key), public_id("bat", row.batch_id)]
         self.incidents = incidents.open_about(unit, about)
         self.present: Present = present(
@@ -225,6 +226,7 @@ class _Explained:
             shown.append(f"  Replaced  by {public_id('itm', self.replaced_by)}")
         if one.clouded:
             shown.append("  Clouded   an earlier attempt is still unclear")
+        shown += [f"  Warning   {code}: {_said_of(code)}" for code in self.warnings]
         shown += [f"  Incident  {one.code}: {frame.clean(one.detail)}" for one in self.incidents]
         shown += ["Time line (UTC)", *self._moves(), "Money", *self._money()]
         shown.append(f"Now       {self.present.cause}")
@@ -290,6 +292,7 @@ class _Explained:
                 "until": self.present.until,
                 "notes": list(self.present.notes),
             },
+            "warnings": self.warnings,
             "incidents": [incident_values(one) for one in self.incidents],
             "life": [
                 {
@@ -312,6 +315,14 @@ class _Explained:
             "evidence": [_plain(one) for one in self.evidence.values()],
             "transfers": [_plain(one) for one in self.transfers],
         }
+
+
+def _said_of(code: str) -> str:
+    """What a code means, where its values are not at hand."""
+    from payouts.core.problems import KINDS  # noqa: PLC0415  bodies import what they need
+
+    kind = KINDS.get(code)
+    return "" if kind is None else kind.message.replace("{value}", "…").replace("{allowed}", "…")
 
 
 def _plain(row: object) -> dict[str, Any]:

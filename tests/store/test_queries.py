@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from payouts.store import lanes, queries, runs
+from tests.desk import german_iban
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,3 +272,13 @@ def test_what_waits_is_listed_whatever_run_it_is_of(database: Database, run_id: 
         ("orkestra", "main", "http_401")
     ]
     assert after == ([], [])
+
+
+def test_the_warnings_of_a_line_that_is_paid_are_kept(database: Database, desk: Desk) -> None:
+    head = "reference,name,country,currency,amount,method,account"
+    made = desk.load(f"{head}\nW-1,Rubén Weber,DE,EUR,5.00,sepa,{german_iban(123)}\n")
+    with database.reading() as connection:
+        (row,) = queries.items(connection, made.run_id, ["approved"])
+
+        assert queries.line_codes(connection, row.line_id) == ["W_NAME_TRANSLITERATED"]
+        assert queries.line_codes(connection, 10**9) == []

@@ -38,6 +38,7 @@ from payouts.store.queries.outcomes import (
     LineSum,
     OutcomePages,
     codes,
+    line_codes,
     line_sums,
 )
 from payouts.store.queries.runs import (
@@ -95,6 +96,7 @@ __all__ = [
     "items_of",
     "lanes",
     "life",
+    "line_codes",
     "line_sums",
     "open_holds",
     "open_runs",

@@ -19,6 +19,7 @@ __all__ = [
     "LineSum",
     "OutcomePages",
     "codes",
+    "line_codes",
     "line_sums",
 ]
 
@@ -48,6 +49,14 @@ def line_sums(connection: Connection, lines: tuple[int, int]) -> list[LineSum]:
         {"lo": lines[0], "hi": lines[1]},
     )
     return [LineSum(*row) for row in rows]
+
+
+def line_codes(connection: Connection, line_id: int) -> list[str]:
+    """Problem codes of one line; of an accepted one these are warnings."""
+    stored = connection.execute(
+        text("SELECT codes FROM line WHERE id = :line"), {"line": line_id}
+    ).scalar()
+    return (stored or "").split()
 
 
 def codes(connection: Connection, lines: tuple[int, int]) -> list[tuple[str, str, int]]:
