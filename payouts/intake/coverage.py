@@ -118,8 +118,18 @@ def load(override: Path | None = None, *, plugged: Collection[str] = ()) -> pl.D
 
 
 def coverage_of(frame: pl.DataFrame) -> Coverage:
-    """The rows of a coverage frame as values that decisions can ask."""
-    return Coverage(tuple(_row_of(values) for values in frame.iter_rows()))
+    """The rows of a coverage frame as values that decisions can ask.
+
+    The last answer is kept, since a file's chunks are all judged by one frame.
+    """
+    if not _LAST or _LAST[0][0] is not frame:
+        made = Coverage(tuple(_row_of(values) for values in frame.iter_rows()))
+        _LAST[:] = [(frame, made)]
+        return made
+    return _LAST[0][1]
+
+
+_LAST: Final[list[tuple[pl.DataFrame, Coverage]]] = []
 
 
 @cache

@@ -86,11 +86,12 @@ def _chilean(account: pl.Expr, context: Context) -> pl.Expr:
 
 
 def _document_kind(number: pl.Expr, context: Context) -> pl.Expr:
-    return document.kind(number, context.country, context.document_kind)
+    return document.kind_of(number, context.country, context.document_kind)
 
 
 def _document_problem(number: pl.Expr, context: Context) -> pl.Expr:
-    return document.problem(number, context.country, _document_kind(number, context))
+    found = context.found if context.found is not None else _document_kind(number, context)
+    return document.problem(number, context.country, found)
 
 
 def _document_rule(name: str) -> Rule:
@@ -289,14 +290,16 @@ def identified(rule: Rule, lines: pl.DataFrame) -> pl.DataFrame:
     ]
     context = Context.of_columns(written="written")
     column = pl.col(rule.column)
+    read = lines.with_columns(*absent, column.alias("written")).with_columns(
+        rule.normalise(column, context).alias(rule.column)
+    )
+    kinds = _KIND_COLUMNS.get(rule.column)
+    if kinds is not None:
+        read = read.with_columns(found=rule.kind(column, context))
+        context = replace(context, found=pl.col("found"))
     answers = [rule.problem(column, context).alias("code")]
-    if rule.column in _KIND_COLUMNS:
-        answers.append(rule.kind(column, context).alias(_KIND_COLUMNS[rule.column]))
+    if kinds is not None:
+        answers.append(pl.col("found").alias(kinds))
     if rule.column == "account":
         answers.append(rule.last4(column, context).alias("account_last4"))
-    return (
-        lines.with_columns(*absent, column.alias("written"))
-        .with_columns(rule.normalise(column, context).alias(rule.column))
-        .with_columns(*answers)
-        .drop("written")
-    )
+    return read.with_columns(*answers).drop("written", "found", strict=False)

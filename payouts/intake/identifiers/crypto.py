@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from payouts.intake.identifiers import evm, solana, text, tron
-from payouts.intake.identifiers.staged import staged
+from payouts.intake.identifiers.staged import by_word, staged
 
 __all__ = ["BRIDGED", "EVM_NETWORKS", "NATIVE", "kind", "normalised", "problem", "read_network"]
 
@@ -66,6 +66,10 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 
 def read_network(network: pl.Expr) -> pl.Expr:
     """The network's canonical name; the lower-case word where it is none we know, null for null."""
+    return by_word(network, _canonical)
+
+
+def _canonical(network: pl.Expr) -> pl.Expr:
     word = text.compact(network).str.to_lowercase().str.replace_all(r"[_/()]", "")
     names = {name: canonical for canonical, all_ in _NAMES.items() for name in all_}
     return word.replace(names)

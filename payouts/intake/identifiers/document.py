@@ -37,12 +37,12 @@ from payouts.intake.identifiers import (
     text,
     za_id,
 )
-from payouts.intake.identifiers.staged import by_value
+from payouts.intake.identifiers.staged import by_value, by_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KINDS", "DocumentKind", "kind", "normalised", "problem"]
+__all__ = ["KINDS", "DocumentKind", "kind", "kind_of", "normalised", "problem"]
 
 
 def _shaped(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
@@ -139,11 +139,12 @@ def normalised(document: pl.Expr, country: pl.Expr, stated: pl.Expr) -> pl.Expr:
 
 def kind(document: pl.Expr, country: pl.Expr, stated: pl.Expr) -> pl.Expr:
     """The kind of a document: the file's word for it, else what its shape tells; null if neither."""
-    columns = {
-        "document": normalised(document, country, stated),
-        "country": country,
-        "word": stated.str.to_lowercase(),
-    }
+    return kind_of(normalised(document, country, stated), country, stated)
+
+
+def kind_of(document: pl.Expr, country: pl.Expr, stated: pl.Expr) -> pl.Expr:
+    """The same of a document that is normalised."""
+    columns = {"document": document, "country": country, "word": stated}
     return by_value(columns, "country", _kind)
 
 
@@ -168,26 +169,37 @@ def _kind(country: str) -> pl.Expr:
     if country not in KINDS:
         return pl.lit(None, dtype=pl.String)
     kinds = (*KINDS[country], _PASSPORT)
-    named = [pl.when(word.str.contains(each.words)).then(pl.lit(each.name)) for each in kinds]
+    named = by_word(word, lambda stated: _named(kinds, stated.str.to_lowercase()))
     shaped = [pl.when(document.str.contains(each.shape)).then(pl.lit(each.name)) for each in kinds]
-    return pl.when(document.is_not_null()).then(pl.coalesce(*named, *shaped))
+    return pl.when(document.is_not_null()).then(pl.coalesce(named, *shaped))
+
+
+def _named(kinds: tuple[DocumentKind, ...], word: pl.Expr) -> pl.Expr:
+    """The first kind that a lower-case word names."""
+    return pl.coalesce(
+        pl.when(word.str.contains(each.words)).then(pl.lit(each.name)) for each in kinds
+    )
 
 
 def _code(country: str) -> pl.Expr:
     document, found = pl.col("document"), pl.col("kind")
     if country not in KINDS:
         return pl.lit(None, dtype=pl.String)
-    codes = [
-        each.problem(pl.when(found == each.name).then(document))
-        for each in (*KINDS[country], _PASSPORT)
-    ]
+    judges = {each.name: each.problem for each in (*KINDS[country], _PASSPORT)}
+    code = by_value(
+        {"document": document, "kind": found},
+        "kind",
+        lambda name: (
+            judges[name](pl.col("document")) if name in judges else pl.lit(None, pl.String)
+        ),
+    )
     is_open = document.str.contains(r"^[0-9]{3,10}$") & pl.lit(country == "CO")
     without_kind = (
         pl.when(is_open).then(pl.lit("W_DOCUMENT_KIND")).otherwise(pl.lit("E_DOCUMENT_FORMAT"))
     )
     is_lost = found.is_null() & document.is_not_null()
-    return pl.coalesce(*codes, pl.when(is_lost).then(without_kind))
+    return pl.coalesce(code, pl.when(is_lost).then(without_kind))
 
 
 def _is_passport(stated: pl.Expr) -> pl.Expr:
-    return stated.str.to_lowercase().str.contains(_PASSPORT.words).fill_null(value=False)
+    return by_word(stated, lambda word: _named((_PASSPORT,), word.str.to_lowercase())).is_not_null()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import polars as pl
 
 from payouts.intake.identifiers import iban, text, tr
+from payouts.intake.identifiers.staged import by_value
 
 __all__ = ["kind", "normalised", "problem"]
 
@@ -24,7 +25,12 @@ _USUAL = r"^acc_[0-9a-z]{26}$"
 def normalised(account: pl.Expr) -> pl.Expr:
     """An id without blanks, its case kept since ids are opaque; an IBAN as an IBAN."""
     is_id = account.str.contains(r"^\s*acc")
-    return pl.when(is_id).then(text.without(account, "")).otherwise(iban.normalised(account))
+    written = pl.col("account")
+    return by_value(
+        {"account": account, "shape": pl.when(is_id).then(pl.lit("id"))},
+        "shape",
+        lambda shape: text.without(written, "") if shape else iban.normalised(written),
+    )
 
 
 def kind(account: pl.Expr) -> pl.Expr:
@@ -48,11 +54,18 @@ def problem(account: pl.Expr) -> pl.Expr:
     Oracle: the ids of Orkesta's pages and `re` (tests/intake/identifiers/test_orkesta.py).
     """
     is_id = account.str.starts_with("acc")
-    other = pl.when(~is_id).then(account)
+    given = pl.col("account")
+    return by_value(
+        {"account": account, "shape": pl.when(is_id).then(pl.lit("id"))},
+        "shape",
+        lambda shape: _id_problem(given) if shape else tr.problem(given),
+    )
+
+
+def _id_problem(account: pl.Expr) -> pl.Expr:
     return (
-        pl.when(is_id & ~account.str.contains(_ID))
+        pl.when(~account.str.contains(_ID))
         .then(pl.lit("E_ORKESTA_ACCOUNT_FORMAT"))
-        .when(is_id & ~account.str.contains(_USUAL))
+        .when(~account.str.contains(_USUAL))
         .then(pl.lit("W_ORKESTA_ACCOUNT_LENGTH"))
-        .otherwise(tr.problem(other))
     )

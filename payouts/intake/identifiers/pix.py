@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from payouts.intake.identifiers import cnpj, cpf, msisdn, text
-from payouts.intake.identifiers.staged import staged
+from payouts.intake.identifiers.staged import by_word, staged
 
 __all__ = ["KEY_MAX", "kind", "normalised", "problem"]
 
@@ -157,6 +157,10 @@ def _is_mobile(national: pl.Expr) -> pl.Expr:
 
 def _named(stated: pl.Expr) -> pl.Expr:
     """The kind that the file's word means, or null."""
+    return by_word(stated, _meant)
+
+
+def _meant(stated: pl.Expr) -> pl.Expr:
     word = stated.str.to_lowercase()
     named = pl.lit(None, dtype=pl.String)
     for name, pattern in reversed(_STATED.items()):

@@ -31,6 +31,7 @@ class Context:
         method: canonical method, snake_case.
         account_kind: the kind the file names (`cpf`, `clabe`, …), any spelling.
         bank_code, branch_code, account_type, document, document_kind, phone, network: as written.
+        found: the kind that the rule has found already, where it was asked before.
     """
 
     written: pl.Expr
@@ -46,6 +47,7 @@ class Context:
     document_kind: pl.Expr
     phone: pl.Expr
     network: pl.Expr
+    found: pl.Expr | None = None
 
     @classmethod
     def of_columns(cls, written: str = "account") -> Context:

@@ -19,7 +19,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["by_value", "first", "staged"]
+__all__ = ["by_value", "by_word", "first", "staged"]
 
 
 def staged(columns: Mapping[str, pl.Expr], *stages: Mapping[str, pl.Expr]) -> pl.Expr:
@@ -48,6 +48,21 @@ def first(*problems: pl.Expr) -> pl.Expr:
     return staged(dict(zip(names, problems, strict=True)), {"answer": answer})
 
 
+def by_word(words: pl.Expr, verb: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Compute an expression (String) of a column that has few different texts, once for each."""
+
+    def apply(values: pl.Series) -> pl.Series:
+        distinct = values.unique().drop_nulls()
+        if distinct.len() * 2 > values.len():
+            return values.to_frame("word").select(verb(pl.col("word"))).to_series()
+        known = distinct.to_frame("word").select("word", answer=verb(pl.col("word")))
+        return values.replace_strict(known["word"], known["answer"], default=None).alias(
+            values.name
+        )
+
+    return words.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
+
+
 def by_value(columns: Mapping[str, pl.Expr], key: str, verb: Callable[[str], pl.Expr]) -> pl.Expr:
     """Compute, for the rows of each value of one column, an expression of its own (String).
 
@@ -57,7 +72,11 @@ def by_value(columns: Mapping[str, pl.Expr], key: str, verb: Callable[[str], pl.
     """
 
     def apply(values: pl.Series) -> pl.Series:
-        frame = values.struct.unnest().with_row_index("row_of_part")
+        frame = values.struct.unnest()
+        if frame.height and frame[key].n_unique() == 1:
+            answer = verb(frame.item(0, key) or "").cast(pl.String).alias(values.name)
+            return frame.with_columns(answer).get_column(values.name)
+        frame = frame.with_row_index("row_of_part")
         parts = [
             part.select("row_of_part", verb(value or "").cast(pl.String).alias("answer"))
             for (value,), part in frame.partition_by(key, as_dict=True).items()

@@ -30,12 +30,12 @@ _DAMAGED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9]+\.0+$"
 
 def compact(account: pl.Expr) -> pl.Expr:
     """Take out blanks, invisible characters, dots and dashes; null stays null."""
-    return account.str.replace_all(_SEPARATORS, "")
+    return _taken_out(account, _SEPARATORS)
 
 
 def without(account: pl.Expr, characters: str) -> pl.Expr:
     r"""Take out blanks, invisible characters and `characters` (as inside a regex class)."""
-    return account.str.replace_all(rf"[{_BLANKS}{characters}]", "")
+    return _taken_out(account, rf"[{_BLANKS}{characters}]")
 
 
 def upper(account: pl.Expr) -> pl.Expr:
@@ -65,6 +65,15 @@ def last4(account: pl.Expr) -> pl.Expr:
 def masked(account: pl.Expr) -> pl.Expr:
     """The account as messages may show it: `…1234`."""
     return pl.lit("…") + last4(account)
+
+
+def _taken_out(account: pl.Expr, pattern: str) -> pl.Expr:
+    """Replace a pattern by nothing; columns that have none of it stay as they are."""
+
+    def apply(series: pl.Series) -> pl.Series:
+        return series.str.replace_all(pattern, "") if series.str.contains(pattern).any() else series
+
+    return account.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
 
 
 def _ascii_only(account: pl.Expr, change: Callable[[pl.Series], pl.Series]) -> pl.Expr:
