@@ -58,6 +58,7 @@ _READ_KEYS = (
     *(b"error", b"code", b"failure_code"),
 )
 _ERROR_KEYS = frozenset({"error", "failure_code"})
+_BALANCE_DIGITS = 20
 _UNPROVEN = "not_listed_error_code"
 _EVENT_VERDICTS = {"created": Verdict.PROCESSING, **_VERDICTS}
 
@@ -266,10 +267,15 @@ def _balance(row: object) -> Balance:
         raise strict.UnreadableError("an account without id, currency or balance")
     if not isinstance(balance, int | Decimal):
         raise strict.UnreadableError(f"the balance of {ref} is no number")
+    amount = Decimal(balance)
+    if amount.is_zero():
+        amount = Decimal(0)  # whatever its exponent
+    if amount.adjusted() >= _BALANCE_DIGITS or len(amount.as_tuple().digits) > _BALANCE_DIGITS:
+        raise strict.UnreadableError(f"the balance of {ref} is beyond all bounds")
     try:
-        minor = Decimal(balance).scaleb(currency(code).exponent)
+        minor = amount.scaleb(currency(code).exponent)
         whole = int(minor)
-    except (PayoutsError, ArithmeticError, ValueError):
+    except (PayoutsError, ArithmeticError):
         raise strict.UnreadableError(f"the balance of {ref} cannot be read") from None
     if minor != whole:
         raise strict.UnreadableError(f"the balance of {ref} has more decimals than {code}")
