@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.platform import Platform
     from tests.simulation.virtual import VirtualLoop
 
-__all__ = ["Network"]
+__all__ = ["PROVEN", "Network"]
 
 _WIRE_S = 0.05  # from us to the platform, and back
 
@@ -60,7 +60,7 @@ _BEFORE = frozenset(_STATUS) - {
 """Answered instead of being done."""
 
 
-_PROVEN = frozenset(
+PROVEN = frozenset(
     {
         *("refused", "no_pool", "throttled", "throttled_no_time", "locked", "unauthorized"),
         *("forbidden", "no_route", "payment_required", "whole_batch_400", "bad_request", "slow"),
@@ -142,7 +142,7 @@ class Network:
         self.fired.append(name)
         for wire in wires:
             self.struck[wire].add(name)
-        if call != "submit" or name in _PROVEN or len(wires) > 1:
+        if call != "submit" or name in PROVEN or len(wires) > 1:
             return await self._befallen(request, headers, fault)
         self.unclear_at[wires[0]] = self.loop.now
         exchange = await self._befallen(request, headers, fault)

@@ -28,7 +28,7 @@ from payouts.providers.orkestra import Orkestra
 from tests.proof.checker import broken_promises
 from tests.simulation import platform
 from tests.simulation.loading import Office, prefix_of, wire_of
-from tests.simulation.network import Network
+from tests.simulation.network import PROVEN, Network
 from tests.simulation.virtual import WORKER, DiedError, Worker, virtual_time
 
 if TYPE_CHECKING:
@@ -421,7 +421,8 @@ class _Schedule:
         struck = self.network.struck[wire]
         if state == "failed" and self._fate(wire).ends == "paid" and not struck & _REFUSING:
             yield f"item {item} failed ({code}) though nobody refused it"
-        if state in {"settled", "failed"} or (state == "review" and (self.disturbed or struck)):
+        doubtful = self.disturbed or bool(struck - PROVEN)
+        if state in {"settled", "failed"} or (state == "review" and doubtful):
             return
         yield f"item {item} is stuck in {state} ({code})"
 
