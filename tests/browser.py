@@ -12,6 +12,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Page", "browsing"]
+__all__ = ["Page", "browsing", "program"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _WAIT_MAX = 30.0
@@ -118,11 +119,16 @@ class Page:
             self._loaded += 1
 
 
+def program() -> str | None:
+    """Where Chromium is; none where there is none."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
 @contextmanager
 def browsing(profile: Path) -> Iterator[Page]:
     """Start a browser with one empty tab."""
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
+    found = program()
+    if found is None:
         pytest.fail("there is no Chromium: apt install chromium (or have google-chrome in PATH)")
     to_read, asks = os.pipe()
     tells, to_write = os.pipe()
@@ -134,7 +140,7 @@ def browsing(profile: Path) -> Iterator[Page]:
         os.dup2(high_write, 4)
 
     process = subprocess.Popen(
-        [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        [found, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -153,7 +159,7 @@ def browsing(profile: Path) -> Iterator[Page]:
             page.ask(f"{domain}.enable")
         yield page
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its helpers too; the profile goes with them
         process.wait()
         os.close(asks)
         os.close(tells)

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from payouts.store import embedded, migrate
 from payouts.store.engine import Database
+from tests import browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
     from tests.desk import Desk
 
 _GONE_WAIT_S = 5.0
+_WITHOUT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Chromium where there is none, and say so; CI has one, or fails."""
+    if browser.program() is not None or os.environ.get("CI"):
+        return
+    needs = [item for item in items if item.get_closest_marker("browser")]
+    if needs:
+        items[:] = [item for item in items if item not in needs]
+        config.hook.pytest_deselected(items=needs)
+        config.stash[_WITHOUT] = len(needs)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not looked at."""
+    count = terminalreporter.config.stash.get(_WITHOUT, 0)
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests need a browser and were left out: apt install chromium"
+        )
 
 
 def _descendants() -> Iterator[psutil.Process]:
