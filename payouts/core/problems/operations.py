@@ -151,6 +151,12 @@ _WORDS = (
         source="PROVIDERS §2.3",
     ),
     _command(
+        "E_ORDER_AMOUNT",
+        "an order at Orkestra has a transaction without an amount",
+        "Give each transaction a positive amount in minor units; nothing was sent.",
+        source="A-ORK-12",
+    ),
+    _command(
         "E_LOG_NONE",
         "no embedded server has run in this project, so there is no log of it",
         "A server of your own writes its log itself.",
