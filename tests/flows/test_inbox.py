@@ -398,7 +398,7 @@ def test_a_poisoned_event_blocks_neither_the_one_before_nor_the_one_after(
 
 def test_an_event_that_breaks_the_database_statement_is_left_out_alone(office: Office) -> None:
     (one, wire), (other, another) = office.items(2, after="unknown")
-    far = orkestra_note(1, "PAID", None).replace(b'"id"', b'"orderId": 4, "id"')
+    far = orkestra_note(1, "PAID", None).replace(b'"id"', b'"refundId": 4, "id"')
 
     def handler(unit: Connection, _group: Sequence[Heard]) -> set[int]:
         unit.execute(text("SELECT 1 / 0"))

@@ -50,9 +50,11 @@ def test_serve_receives_what_the_sandbox_tells_and_ends_when_told(
         (tmp_path / "payouts.toml").write_text(SETTINGS.format(port=port))
         (tmp_path / "in").mkdir()
         (tmp_path / "in" / "gig.csv").write_text(sepa(5))
-        with opened(load_settings(tmp_path), platforms=False) as parts:
-            with parts.database.unit() as unit:
-                slots.begin(unit, "weekly", datetime.now(UTC) - timedelta(days=9))
+        with (
+            opened(load_settings(tmp_path), platforms=False) as parts,
+            parts.database.unit() as unit,
+        ):
+            slots.begin(unit, "weekly", datetime.now(UTC) - timedelta(days=9))
         said = _served_until(tmp_path, "gig.csv: 5 settled")
 
     url = re.search(r"webhooks of orkestra: (http://127.0.0.1:(\d+)/webhooks/orkestra)", said)
