@@ -36,6 +36,7 @@ import asyncio
 import ssl
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -149,6 +150,12 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that are trusted: read once, as reading them costs more than a request."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Client:
     """Sends requests to one provider.
 
@@ -171,7 +178,7 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self._clock = clock
         self._idle: asyncio.Queue[httpx.AsyncClient] = asyncio.LifoQueue()
-        trusted = httpx.create_ssl_context(trust_env=False)
+        trusted = _trusted()
         self._all = [self._one(base_url, headers, trusted) for _ in range(connections)]
         for http in self._all:
             self._idle.put_nowait(http)

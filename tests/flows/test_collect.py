@@ -6,43 +6,124 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from payouts.core.collections import MOVES, CollectionState
+from payouts.core.collections import CollectionState
 from payouts.core.errors import UsageError
-from payouts.flows import collect
+from payouts.core.ids import public_id
+from payouts.flows import collect, inbox
+from payouts.flows.inbox import Heard
+from payouts.providers.calls import Calls
+from payouts.providers.client import Timeouts
 from payouts.providers.events import Event
 from payouts.providers.orchestrate import Intent
+from payouts.settings import load_settings
 from payouts.store import collections as store
 from payouts.store.incidents import open_incidents
-from tests.flows.conftest import sepa
+from payouts.wiring import opened
+from tests.flows.conftest import World, sepa
+from tests.flows.victim import Doomed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from payouts.store import embedded
     from payouts.store.collections import Collection
-    from tests.flows.conftest import World
 
 ROOT = Path(__file__).parents[2]
 ACTOR = "person:test"
-LOST = '[[fault]]\nfault = "{}"\nroute = "POST /orchestrate/api/v1/payments"\nnth = [1]\n'
+CREATE = "POST /orchestrate/api/v1/payments"
+PAST = "UPDATE collection SET ends_at = ends_at - interval '2 h' WHERE id = :id"
+LEASE_OVER = "UPDATE collection_attempt SET lease_until = opened_at WHERE collection_id = :id"
 
 
-def order_of(world: World, **changes: Any) -> collect.CollectOrder:  # noqa: ANN401  fields of it
-    return replace(world.parts.collect_order(), pause=lambda _s: None, **changes)
+@dataclass
+class Till:
+    """A world that all tests share, and an account of one test's own."""
+
+    world: World
+    account: str
+
+    def order(self, **changes: Any) -> collect.CollectOrder:  # noqa: ANN401  fields of it
+        return replace(self.world.parts.collect_order(), pause=lambda _s: None, **changes)
+
+    def ask(self, amount_minor: int = 12_55, **changes: Any) -> Collection:  # noqa: ANN401  fields of Intent
+        intent = replace(Intent("", amount_minor, "EUR", "for the week", 3600), **changes)
+        return collect.ask(self.order(), collect.Asked(self.account, intent, ACTOR))
+
+    def look(self, collection: Collection, **changes: Any) -> collect.Looked:  # noqa: ANN401  fields of the order
+        return collect.look(self.order(**changes), collection.id, actor=ACTOR)
+
+    def funded(self) -> int:
+        name = f"funding:{self.account}:EUR"
+        rows = self.world.sql("SELECT balance_minor FROM ledger_balance WHERE name = :n", n=name)
+        return int(rows[0][0]) if rows else 0
+
+    def made_there(self, collection: Collection) -> int:
+        """How many payments of a collection Orchestrate itself has."""
+        lines = [json.loads(line) for line in self.world.truth.read_text().splitlines()]
+        mine = {"collection_id": collection.key}
+        return sum(line.get("act") == "created" and line["metadata"] == mine for line in lines)
+
+    def life(self, collection: Collection) -> list[str]:
+        rows = self.world.sql(
+            "SELECT after FROM collection_event WHERE collection_id = :id ORDER BY seq",
+            id=collection.id,
+        )
+        return [str(after) for (after,) in rows]
+
+    def incidents(self, collection: Collection) -> list[str]:
+        with self.world.parts.database.reading() as connection:
+            found = open_incidents(connection)
+        return [one.code for one in found if one.subject == public_id("col", collection.id)]
+
+    def control(self, path: str, document: object) -> None:
+        url = (self.world.folder / ".payouts" / "sandbox" / "control").read_text()
+        httpx.post(f"{url}/_control/{path}", json=document, trust_env=False).raise_for_status()
+
+    def fault(self, name: str, nth: tuple[int, ...] = (1,)) -> None:
+        """The next payments that are asked for meet a fault."""
+        self.control("faults", [{"fault": name, "route": CREATE, "nth": list(nth)}])
+
+    def overrule(self, collection: Collection, statement: str) -> None:
+        """Change what the guards keep, as only time itself may."""
+        with self.world.parts.database.unit() as unit:
+            unit.execute(text("SET LOCAL session_replication_role = replica"))
+            unit.execute(text(statement), {"id": collection.id})
 
 
-def asked(world: World, amount_minor: int = 12_55, **changes: Any) -> Collection:  # noqa: ANN401  fields of Intent
-    intent = Intent("", amount_minor, "EUR", "for the week", 3600)
-    wanted = collect.Asked("main", replace(intent, **changes), ACTOR)
-    return collect.ask(order_of(world), wanted)
+@pytest.fixture(scope="module")
+def _world(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: embedded.Server,
+    make_database: Callable[..., str],
+    payouts_template: str,
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("collect")
+    args = postgres.connect_args(make_database("collect", template=payouts_template))
+    url = f"postgresql://{args['user']}@/{args['dbname']}?host={args['host']}&port={args['port']}"
+    settings = f'payer = "till"\n[database]\nurl = "{url}"\n[sandbox]\nopening = 0\n'
+    (folder / "payouts.toml").write_text(f'{settings}speed = "instant"\n')
+    with opened(load_settings(folder)) as parts:
+        world = World(parts, folder)
+        yield world
+        world.check()
+
+
+@pytest.fixture
+def till(_world: World, request: pytest.FixtureRequest) -> Iterator[Till]:
+    till = Till(_world, f"till{abs(hash(request.node.name)) % 10**9}")
+    yield till
+    till.control("faults", [])
+    wording = {"collected": "completed", "amount_text": True, "link": "payment_link"}
+    till.control("settings", wording)
 
 
 def pay(link: str | None, outcome: str = "pay") -> None:
@@ -50,254 +131,227 @@ def pay(link: str | None, outcome: str = "pay") -> None:
     httpx.post(link, data={"outcome": outcome}, trust_env=False)
 
 
-def look(world: World, collection: Collection) -> collect.Looked:
-    return collect.look(order_of(world), collection.id, actor=ACTOR)
-
-
-def funded(world: World) -> int:
-    rows = world.sql("SELECT balance_minor FROM ledger_balance WHERE name = 'funding:main:EUR'")
-    return int(rows[0][0]) if rows else 0
-
-
-def notes(world: World, act: str) -> list[dict[str, Any]]:
-    """What Orchestrate itself says that it did."""
-    lines = [json.loads(line) for line in world.truth.read_text().splitlines()]
-    return [line for line in lines if line["kind"] == "note" and line["act"] == act]
-
-
-def life(world: World, collection: Collection) -> list[str]:
-    rows = world.sql(
-        "SELECT after FROM collection_event WHERE collection_id = :id ORDER BY seq",
-        id=collection.id,
-    )
-    return [str(after) for (after,) in rows]
-
-
-def incidents(world: World) -> list[str]:
-    with world.parts.database.reading() as connection:
-        return [one.code for one in open_incidents(connection)]
-
-
-def control(world: World) -> httpx.Client:
-    url = (world.folder / ".payouts" / "sandbox" / "control").read_text()
-    return httpx.Client(base_url=url, trust_env=False)
-
-
-def test_a_collection_has_a_link_and_is_booked_once_when_it_is_paid(
-    make_world: Callable[..., World],
-) -> None:
-    world = make_world()
-    made = asked(world)
+def test_a_collection_has_a_link_and_is_booked_once_when_it_is_paid(till: Till) -> None:
+    made = till.ask()
     assert (made.state, made.link is not None) == (CollectionState.OPEN, True)
-    assert not look(world, made).booked
-    assert funded(world) == 0
+    assert not till.look(made).booked
+    assert till.funded() == 0
 
     pay(made.link)
-    first, second = look(world, made), look(world, made)
+    first, second = till.look(made), till.look(made)
 
     assert (first.booked, second.booked) == (True, False)
     assert first.collection.state is CollectionState.PAID
-    assert funded(world) == 12_55
-    assert life(world, made) == ["open", "paid"]
-    world.check()
+    assert till.funded() == 12_55
+    assert till.life(made) == ["open", "paid"]
 
 
-def test_the_money_goes_over_the_platform_into_the_funding_account(
-    make_world: Callable[..., World],
-) -> None:
-    world = make_world()
-    made = asked(world)
+def test_the_money_goes_over_the_platform_into_the_funding_account(till: Till) -> None:
+    made = till.ask()
     pay(made.link)
 
-    look(world, made)
+    till.look(made)
 
-    rows = world.sql(
+    rows = till.world.sql(
         "SELECT t.kind, c.name, d.name, t.amount_minor FROM ledger_transfer t"
         " JOIN ledger_account c ON c.id = t.credit_id JOIN ledger_account d ON d.id = t.debit_id"
-        " ORDER BY t.id"
+        " JOIN collection_event e ON e.posting = t.posting AND e.collection_id = :id ORDER BY t.id",
+        id=made.id,
     )
     assert rows == [
         ("paid_in", "external:EUR", "collected:orchestrate:EUR", 12_55),
-        ("collect", "collected:orchestrate:EUR", "funding:main:EUR", 12_55),
+        ("collect", "collected:orchestrate:EUR", f"funding:{till.account}:EUR", 12_55),
     ]
 
 
-def test_a_run_that_waits_for_money_goes_on_with_it(
-    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PAYOUTS_SANDBOX__OPENING", "0")
-    world = make_world()
-    loaded = world.load(world.write([sepa("R-1", "12.50")]))
+def test_a_run_that_waits_for_money_goes_on_with_it(till: Till) -> None:
+    world = till.world
+    loaded = world.load(world.write([sepa("R-1", "12.50")]), funding=till.account)
     assert world.states(loaded.run_id) == {"pending": 1}
-    made = asked(world, 12_50)
+    made = till.ask(12_50)
     pay(made.link)
 
-    done = look(world, made)
+    done = till.look(made)
 
     assert [run for run, _ in done.runs] == [loaded.run_id]
     assert world.work(loaded.run_id) == {"settled": 1}
-    world.check()
 
 
-@pytest.mark.parametrize(
-    ("fault", "state"), [("effect_then_reset", "unclear"), ("error_after_effect", "unclear")]
-)
+@pytest.mark.parametrize("fault", ["effect_then_reset", "error_after_effect", "html"])
 def test_an_answer_that_is_lost_is_found_in_the_list_and_never_asked_for_again(
-    make_world: Callable[..., World], fault: str, state: str
+    till: Till, fault: str
 ) -> None:
     """Asking again would make two links, and somebody might pay both."""
-    world = make_world(LOST.format(fault))
-    made = asked(world)
-    assert (str(made.state), made.link) == (state, None)
+    till.fault(fault)
+    made = till.ask()
+    assert (made.state, made.link) == (CollectionState.UNCLEAR, None)
 
-    found = look(world, made).collection
+    found = till.look(made).collection
 
     assert (found.state, found.code) == (CollectionState.OPEN, "found")
-    assert len(notes(world, "created")) == 1
+    assert till.made_there(made) == 1
     pay(found.link)
-    assert look(world, made).booked
-    assert life(world, made) == ["unclear", "open", "paid"]
-    assert funded(world) == 12_55
+    assert till.look(made).booked
+    assert till.life(made) == ["unclear", "open", "paid"]
+    assert till.funded() == 12_55
 
 
-def test_it_is_found_behind_a_hundred_others(make_world: Callable[..., World]) -> None:
-    world = make_world(LOST.format("effect_then_reset"))
-    made = asked(world)
-    order = order_of(world)
-    for _ in range(101):
-        body = order.connector.create(Intent("other", 100, "EUR", "x", 60))
-        with httpx.Client(
-            base_url=order.connector.base_url, headers=order.connector.headers, trust_env=False
-        ) as client:
-            client.post("/payments", content=body.body).raise_for_status()
+def test_it_is_found_behind_a_hundred_others(till: Till) -> None:
+    till.fault("effect_then_reset")
+    made = till.ask()
+    connector = till.order().connector
+    body = connector.create(Intent("other", 100, "EUR", "x", 60)).body
+    with httpx.Client(
+        base_url=connector.base_url, headers=connector.headers, trust_env=False
+    ) as client:
+        for _ in range(101):
+            client.post("/payments", content=body).raise_for_status()
 
-    assert look(world, made).collection.state is CollectionState.OPEN
+    assert till.look(made).collection.state is CollectionState.OPEN
 
 
-def test_one_that_was_lost_on_the_way_there_ends_when_its_link_would_have(
-    make_world: Callable[..., World],
-) -> None:
+def test_half_a_list_says_nothing(till: Till) -> None:
+    """Not found in what could be read is not "not found"."""
+    till.fault("reset_after_reading")
+    made = till.ask()
+    till.overrule(made, PAST)
+    till.control("faults", [{"fault": "server_error", "route": "GET /orchestrate/api/v1/payments"}])
+
+    assert till.look(made).collection.state is CollectionState.UNCLEAR
+
+
+def test_one_that_was_lost_on_the_way_there_ends_when_its_link_would_have(till: Till) -> None:
     """What is not in the list today may appear tomorrow; a link that has ended cannot be paid."""
-    world = make_world(LOST.format("reset_after_reading"))
-    made = asked(world)
+    till.fault("reset_after_reading")
+    made = till.ask()
     assert made.state is CollectionState.UNCLEAR
 
-    assert look(world, made).collection.state is CollectionState.UNCLEAR
-    with world.parts.database.unit() as unit:
-        unit.execute(text("ALTER TABLE collection DISABLE TRIGGER collection_frozen"))
-        unit.execute(text("UPDATE collection SET ends_at = ends_at - interval '2 hours'"))
-        unit.execute(text("ALTER TABLE collection ENABLE TRIGGER collection_frozen"))
+    assert till.look(made).collection.state is CollectionState.UNCLEAR
+    till.overrule(made, PAST)
 
-    ended = look(world, made).collection
+    ended = till.look(made).collection
     assert (ended.state, ended.code) == (CollectionState.EXPIRED, "never_found")
-    assert notes(world, "created") == []
+    assert till.made_there(made) == 0
 
 
-def test_what_was_proven_not_made_is_sent_again_and_then_given_up(
-    make_world: Callable[..., World],
-) -> None:
-    faults = '[[fault]]\nfault = "too_many_requests"\nroute = "POST /orchestrate/api/v1/payments"\nnth = {}\n'
-    world = make_world(faults.format("[1, 2]"))
+def test_what_was_proven_not_made_is_sent_again(till: Till) -> None:
+    till.fault("too_many_requests", (1, 2))
 
-    assert asked(world).state is CollectionState.OPEN
-    rows = world.sql("SELECT number, outcome, http_status FROM collection_attempt ORDER BY number")
+    made = till.ask()
+
+    assert made.state is CollectionState.OPEN
+    rows = till.world.sql(
+        "SELECT number, outcome, http_status FROM collection_attempt WHERE collection_id = :id"
+        " ORDER BY number",
+        id=made.id,
+    )
     assert rows == [(1, "not_executed", 429), (2, "not_executed", 429), (3, "readable", 201)]
 
 
-def test_a_platform_that_cannot_be_reached_refuses_the_collection(
-    make_world: Callable[..., World],
-) -> None:
-    world = make_world()
-    order = order_of(world)
-    from payouts.providers.calls import Calls  # noqa: PLC0415  this test alone closes the way
-    from payouts.providers.client import Timeouts  # noqa: PLC0415  the same
+def test_a_platform_that_cannot_be_reached_refuses_the_collection(till: Till) -> None:
+    away = till.order(send=Calls("http://127.0.0.1:9", {}, Timeouts(connect=1.0)))
 
-    away = replace(order, send=Calls("http://127.0.0.1:9", {}, Timeouts(connect=1.0)))
-    made = collect.ask(away, collect.Asked("main", Intent("", 5_00, "EUR", "x", 60), ACTOR))
+    made = collect.ask(away, collect.Asked(till.account, Intent("", 5_00, "EUR", "x", 60), ACTOR))
 
     assert (made.state, made.code) == (CollectionState.REFUSED, "not_connected")
     assert made.final
 
 
-def test_a_key_that_is_refused_fails_nobody_but_the_collection(
-    make_world: Callable[..., World],
+@pytest.mark.parametrize(("fault", "code"), [("unauthorized", "http_401"), ("poison", "http_400")])
+def test_what_is_refused_ends_the_collection_and_nothing_else(
+    till: Till, fault: str, code: str
 ) -> None:
-    world = make_world(LOST.format("unauthorized"))
+    till.fault(fault)
 
-    made = asked(world)
+    made = till.ask()
 
-    assert (made.state, made.code) == (CollectionState.REFUSED, "http_401")
+    assert (made.state, made.code, made.final) == (CollectionState.REFUSED, code, True)
+    assert not till.look(made).booked
 
 
 def test_a_currency_that_it_does_not_take_is_refused_before_anything_is_written(
-    make_world: Callable[..., World],
+    till: Till,
 ) -> None:
-    world = make_world()
+    count = till.world.sql("SELECT count(*) FROM collection")
 
     with pytest.raises(UsageError, match="does not collect TRY"):
-        asked(world, currency="TRY")
+        till.ask(currency="TRY")
 
-    assert world.sql("SELECT count(*) FROM collection") == [(0,)]
+    assert till.world.sql("SELECT count(*) FROM collection") == count
 
 
-def test_a_link_that_ends_ends_the_collection(make_world: Callable[..., World]) -> None:
-    world = make_world()
-    made = asked(world, expires_s=1)
+def test_a_link_that_ends_ends_the_collection(till: Till) -> None:
+    made = till.ask(expires_s=1)
 
     end = time.monotonic() + 5
-    while (seen := look(world, made).collection).state is CollectionState.OPEN:
+    while (seen := till.look(made).collection).state is CollectionState.OPEN:
         assert time.monotonic() < end
         time.sleep(0.1)
 
     assert (seen.state, seen.status, seen.final) == (CollectionState.EXPIRED, "expired", True)
-    assert funded(world) == 0
+    assert till.funded() == 0
 
 
-def test_a_payment_that_fails_ends_it_without_money(make_world: Callable[..., World]) -> None:
-    world = make_world()
-    made = asked(world)
+def test_a_payment_that_fails_ends_it_without_money(till: Till) -> None:
+    made = till.ask()
     pay(made.link, "fail")
 
-    assert look(world, made).collection.state is CollectionState.FAILED
-    assert funded(world) == 0
+    assert till.look(made).collection.state is CollectionState.FAILED
+    assert till.funded() == 0
 
 
-def test_the_other_wordings_of_the_platform_are_read_as_well(
-    make_world: Callable[..., World],
-) -> None:
+def test_the_other_wordings_of_the_platform_are_read_as_well(till: Till) -> None:
     """`succeeded`, amounts as numbers, and the link in `next_action`."""
-    world = make_world()
-    with control(world) as steering:
-        wording = {"collected": "succeeded", "amount_text": False, "link": "next_action"}
-        steering.post("/_control/settings", json=wording).raise_for_status()
-    made = asked(world)
+    wording = {"collected": "succeeded", "amount_text": False, "link": "next_action"}
+    till.control("settings", wording)
+    made = till.ask()
     pay(made.link)
 
-    assert look(world, made).collection.status == "succeeded"
-    assert funded(world) == 12_55
+    assert till.look(made).collection.status == "succeeded"
+    assert till.funded() == 12_55
 
 
-def test_a_webhook_only_makes_us_look(make_world: Callable[..., World]) -> None:
+def test_a_webhook_only_makes_us_look(till: Till) -> None:
     """A-ORT-5: what it claims is not believed, and the look decides."""
-    world = make_world()
-    made = asked(world)
+    made = till.ask()
     event = Event(
         "collection", "payment.succeeded", ref=made.ref, wire=made.key, status="completed"
     )
-    from payouts.flows.inbox import Heard  # noqa: PLC0415  this test alone hears
 
     def hear(event: Event) -> set[int]:
-        with world.parts.database.unit() as unit:
+        with till.world.parts.database.unit() as unit:
             return collect.hear(unit, [Heard(7, "orchestrate", event, 0, b"", 0)])
 
     assert hear(event) == set()
-    (looked,) = collect.look_due(order_of(world), actor=ACTOR)
-    assert looked.collection.state is CollectionState.OPEN
+    assert looked_due(till, made).collection.state is CollectionState.OPEN
     pay(made.link)
     hear(event)
-    (looked,) = collect.look_due(order_of(world), actor=ACTOR)
-    assert looked.booked
+    assert looked_due(till, made).booked
     assert hear(replace(event, ref="nobody", wire="nothing")) == {7}
+
+
+def looked_due(till: Till, made: Collection) -> collect.Looked:
+    """What a worker's turn finds of one collection."""
+    found = collect.look_due(till.order(), actor="worker:orchestrate")
+    (mine,) = [one for one in found if one.collection.id == made.id]
+    return mine
+
+
+def test_a_webhook_that_is_kept_leads_to_the_booking(till: Till) -> None:
+    """Stored, applied, and then a worker asks the platform."""
+    parts = till.world.parts
+    made = till.ask()
+    pay(made.link)
+    payload = {"id": made.ref, "status": "completed", "metadata": {"collection_id": made.key}}
+    raw = json.dumps({"id": "evt_1", "type": "payment.succeeded", "payload": payload}).encode()
+    assert parts.orchestrate is not None
+
+    inbox.keep(parts.database, parts.vault, parts.orchestrate, provider="orchestrate", raw=raw)
+    inbox.apply(parts.inbox_order())
+
+    rows = till.world.sql("SELECT state FROM webhook_inbox WHERE provider = 'orchestrate'")
+    assert rows == [("applied",)]
+    assert looked_due(till, made).booked
 
 
 class Edited:
@@ -316,75 +370,62 @@ class Edited:
     "fields", [{"amount": "12.54"}, {"currency": "USD"}, {"amount": None}, {"amount": "1e999999"}]
 )
 def test_another_amount_than_was_asked_for_books_nothing(
-    make_world: Callable[..., World], fields: dict[str, object]
+    till: Till, fields: dict[str, object]
 ) -> None:
-    world = make_world()
-    made = asked(world)
+    made = till.ask()
     pay(made.link)
-    order = order_of(world)
 
-    seen = collect.look(replace(order, send=Edited(order, **fields)), made.id, actor=ACTOR)
+    seen = till.look(made, send=Edited(till.order(), **fields))
 
     assert (seen.collection.state, seen.booked) == (CollectionState.REVIEW, False)
-    assert incidents(world) == ["E_COLLECTION_DIFFERS"]
-    assert funded(world) == 0
-    assert look(world, made).booked  # the right answer still counts
+    assert till.incidents(made) == ["E_COLLECTION_DIFFERS"]
+    assert till.funded() == 0
+    assert till.look(made).booked  # the right answer still counts
 
 
 @pytest.mark.parametrize(
     "fields", [{"id": "another"}, {"metadata": {}}, {"metadata": {"collection_id": "X"}}]
 )
 def test_an_answer_about_another_payment_moves_nothing(
-    make_world: Callable[..., World], fields: dict[str, object]
+    till: Till, fields: dict[str, object]
 ) -> None:
-    world = make_world()
-    made = asked(world)
+    made = till.ask()
     pay(made.link)
-    order = order_of(world)
 
-    seen = collect.look(replace(order, send=Edited(order, **fields)), made.id, actor=ACTOR)
-
-    assert seen.collection.state is CollectionState.OPEN
-
-
-def test_an_unknown_status_word_is_neither_paid_nor_failed(
-    make_world: Callable[..., World],
-) -> None:
-    world = make_world()
-    made = asked(world)
-    order = order_of(world)
-
-    seen = collect.look(replace(order, send=Edited(order, status="paidish")), made.id, actor=ACTOR)
+    seen = till.look(made, send=Edited(till.order(), **fields))
 
     assert seen.collection.state is CollectionState.OPEN
-    assert incidents(world) == ["W_STATUS_WORD"]
 
 
-def test_a_success_after_a_failure_still_counts(make_world: Callable[..., World]) -> None:
+def test_an_unknown_status_word_is_neither_paid_nor_failed(till: Till) -> None:
+    made = till.ask()
+
+    seen = till.look(made, send=Edited(till.order(), status="paidish"))
+
+    assert seen.collection.state is CollectionState.OPEN
+    assert till.incidents(made) == ["W_STATUS_WORD"]
+
+
+def test_a_success_after_a_failure_still_counts(till: Till) -> None:
     """Whether a later attempt of the customer can succeed is not documented."""
-    world = make_world()
-    made = asked(world)
-    order = order_of(world)
-    failed = replace(order, send=Edited(order, status="failed"))
-    assert collect.look(failed, made.id, actor=ACTOR).collection.state is CollectionState.FAILED
+    made = till.ask()
+    failed = till.look(made, send=Edited(till.order(), status="failed"))
+    assert failed.collection.state is CollectionState.FAILED
     pay(made.link)
 
-    assert look(world, made).booked
-    assert life(world, made) == ["open", "failed", "paid"]
+    assert till.look(made).booked
+    assert till.life(made) == ["open", "failed", "paid"]
 
 
-def test_two_that_look_at_once_book_once(make_world: Callable[..., World]) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  this test alone
-
-    world = make_world()
-    made = asked(world)
+def test_two_that_look_at_once_book_once(till: Till) -> None:
+    made = till.ask()
     pay(made.link)
 
     with ThreadPoolExecutor(4) as pool:
-        booked = [one.booked for one in pool.map(lambda _: look(world, made), range(4))]
+        booked = [one.booked for one in pool.map(lambda _: till.look(made), range(4))]
 
     assert sorted(booked) == [False, False, False, True]
-    assert funded(world) == 12_55
+    assert till.funded() == 12_55
 
 
 # -- crashes ----------------------------------------------------------------------------------------
@@ -392,49 +433,45 @@ def test_two_that_look_at_once_book_once(make_world: Callable[..., World]) -> No
 
 @pytest.mark.journey
 @pytest.mark.parametrize("point", ["written", "answered", "before_record", "recorded"])
-def test_a_crash_while_asking_loses_nothing_and_asks_nobody_twice(
-    make_world: Callable[..., World], point: str
-) -> None:
+def test_a_crash_while_asking_loses_nothing_and_asks_nobody_twice(till: Till, point: str) -> None:
     """The row is there before the request; the list tells whether the payment is."""
-    world = make_world()
-    crashed(world, "ask", point)
-    [(key,)] = world.sql("SELECT id FROM collection")
-    order = order_of(world)
+    crashed(till, "ask", point)
+    made = newest(till)
 
-    early = collect.look(order, key, actor=ACTOR).collection
-    made = notes(world, "created")
+    early = till.look(made).collection
+
     if point == "written":
-        assert (early.state, made) == (CollectionState.OPENING, [])
-        with world.parts.database.unit() as unit:
-            unit.execute(text("ALTER TABLE collection_attempt DISABLE TRIGGER USER"))
-            unit.execute(text("UPDATE collection_attempt SET lease_until = payouts_now()"))
-            unit.execute(text("ALTER TABLE collection_attempt ENABLE TRIGGER USER"))
-        assert collect.look(order, key, actor=ACTOR).collection.state is CollectionState.UNCLEAR
+        assert (early.state, till.made_there(made)) == (CollectionState.OPENING, 0)
+        till.overrule(made, LEASE_OVER)
+        assert till.look(made).collection.state is CollectionState.UNCLEAR
     else:
-        assert (early.state, len(made)) == (CollectionState.OPEN, 1)
+        assert (early.state, till.made_there(made)) == (CollectionState.OPEN, 1)
         pay(early.link)
-        assert collect.look(order, key, actor=ACTOR).booked
-        assert funded(world) == 12_55
-    world.check()
+        assert till.look(made).booked
+        assert till.funded() == 12_55
 
 
 @pytest.mark.journey
 @pytest.mark.parametrize("point", ["looked", "before_book", "booked"])
-def test_a_crash_while_booking_books_once(make_world: Callable[..., World], point: str) -> None:
-    world = make_world()
-    made = asked(world)
+def test_a_crash_while_booking_books_once(till: Till, point: str) -> None:
+    made = till.ask()
     pay(made.link)
 
-    crashed(world, "look", point)
+    crashed(till, "look", point)
 
-    assert look(world, made).booked is (point != "booked")
-    assert funded(world) == 12_55
-    world.check()
+    assert till.look(made).booked is (point != "booked")
+    assert till.funded() == 12_55
 
 
-def crashed(world: World, what: str, point: str) -> None:
+def newest(till: Till) -> Collection:
+    with till.world.parts.database.reading() as connection:
+        return store.listed(connection, limit=1)[0]
+
+
+def crashed(till: Till, what: str, point: str) -> None:
+    words = (till.world.folder, till.account, what, point)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.flows.test_collect", world.folder, what, point],
+        [sys.executable, "-m", "tests.flows.test_collect", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -444,57 +481,15 @@ def crashed(world: World, what: str, point: str) -> None:
     assert done.returncode == -9, done.stderr
 
 
-def victim(folder: Path, what: str, point: str) -> None:
-    """Ask or look, and die at a point."""
-    from payouts.settings import load_settings  # noqa: PLC0415  the child's own
-    from payouts.wiring import opened  # noqa: PLC0415  the same
-    from tests.flows.victim import Doomed  # noqa: PLC0415  the same
-
+def victim(folder: Path, account: str, what: str, point: str) -> None:
+    """Ask, or look at the newest, and die at a point."""
     with opened(load_settings(folder)) as parts:
         order = replace(parts.collect_order(), reached=Doomed(point, 1))
         if what == "ask":
             intent = Intent("", 12_55, "EUR", "for the week", 3600)
-            collect.ask(order, collect.Asked("main", intent, ACTOR))
+            collect.ask(order, collect.Asked(account, intent, ACTOR))
         else:
-            collect.look(order, 1, actor=ACTOR)
-
-
-# -- the guards of the database ---------------------------------------------------------------------
-
-
-def test_the_database_draws_the_same_arrows_as_the_code(make_world: Callable[..., World]) -> None:
-    world = make_world()
-
-    drawn = set(world.sql("SELECT before, after FROM collection_move"))
-
-    assert drawn == {(str(before), str(after)) for before, after in MOVES}
-
-
-def test_the_database_refuses_what_the_code_must_not_do(make_world: Callable[..., World]) -> None:
-    world = make_world()
-    made = asked(world)
-    columns = "INSERT INTO collection_event (collection_id, seq, before, after, actor"
-    forbidden = [
-        "UPDATE collection SET amount_minor = 1",
-        "UPDATE collection SET key = 'another'",
-        "DELETE FROM collection",
-        "DELETE FROM collection_attempt",
-        "UPDATE collection_attempt SET outcome = 'not_executed'",
-        "UPDATE collection_event SET after = 'paid'",
-        "INSERT INTO collection_attempt VALUES (DEFAULT, 1, 2, '', 1, now(), now(), now())",
-        columns + ") VALUES (1, 2, 'open', 'paid', 'x')",
-        columns + ") VALUES (1, 2, 'open', 'failed', 'x')",
-        columns + ") VALUES (1, 3, 'open', 'expired', 'x')",
-        columns + ") VALUES (1, 2, 'opening', 'unclear', 'x')",
-        columns + ") VALUES (1, 2, 'open', 'unclear', 'x')",
-        columns + ", posting, evidence_id) VALUES (1, 2, 'open', 'paid', 'x', 99, 1)",
-    ]
-    assert made.id == 1
-    for statement in forbidden:
-        with pytest.raises(DBAPIError), world.parts.database.unit() as unit:
-            unit.execute(text(statement))
-    with world.parts.database.reading() as connection:
-        assert store.read(connection, 1) == made
+            collect.look(order, newest(Till(World(parts, folder), account)).id, actor=ACTOR)
 
 
 if __name__ == "__main__":
