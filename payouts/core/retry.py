@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from payouts.core.breaker import BreakerPolicy
+
 __all__ = ["RetryPolicy"]
 
 _MINUTE = 60.0
@@ -36,6 +38,10 @@ class RetryPolicy:
         looks_s: waits before the 1st, 2nd … look at an item that somebody asked about or that is
             unclear, the last repeats.
         looks_max: looks that bring nothing before somebody is told: three days of them.
+        failures_max: failures in a row after which the provider is left alone.
+        open_s: for how long, at first.
+        rejected_share_max: of a batch of `rejected_items_min` items or more; from then on the lane
+            waits for a person, since it may be the file or the account and not the payees.
         apart_s: two looks that did not find a payment count as two only so long apart (P5).
     """
 
@@ -51,10 +57,20 @@ class RetryPolicy:
     looks_s: tuple[float, ...] = (5.0, 30.0, 2 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE, _HOUR)
     looks_max: int = 77
     apart_s: float = 2 * _MINUTE
+    failures_max: int = 5
+    open_s: float = 30.0
+    rejected_share_max: float = 0.2
+    rejected_items_min: int = 50
 
     def check_waits(self) -> list[float]:
         """Seconds before the 1st, 2nd … poll; the last repeats."""
         return [wait * self.pace for wait in self.checks_s]
+
+    def breaker(self) -> BreakerPolicy:
+        """When the provider is left alone."""
+        return BreakerPolicy(
+            self.failures_max, self.open_s * self.pace, 10 * self.open_s * self.pace
+        )
 
     def look_waits(self) -> list[float]:
         """Seconds before the 1st, 2nd … look at one item; the last repeats."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from payouts.core.outcomes import Answer, Failure
 from payouts.flows.lane_claims import WIRE
+from payouts.flows.lane_health import LaneHealth
 from payouts.flows.lane_order import LaneLostError, LaneOrder
 from payouts.flows.lane_writer import Writer
 from payouts.flows.looked import Looked
@@ -80,6 +81,7 @@ class _Lane:
         self.open: set[asyncio.Task[None]] = set()
         self.broken: list[BaseException] = []
         self.lost = False
+        self.health = LaneHealth(order.connector.name, order.policy.breaker())
 
     async def run(self) -> None:
         """Turn after turn; when it is ended from outside, no request is left behind."""
@@ -97,7 +99,11 @@ class _Lane:
         loop = asyncio.get_running_loop()
         while True:
             group = self._here(_GROUP)
-            turn = await loop.run_in_executor(self.pool, self.writer.turn, group, self._room())
+            health = self.health.now(loop.time(), in_flight=bool(self.open))
+            turn = await loop.run_in_executor(
+                self.pool, self.writer.turn, group, self._room(), health
+            )
+            self.health.told(health)
             for claim in turn.claims:
                 self._start_claim(claim, turn.begun + self.order.send_by_s)
             for item, wire in turn.looks:
@@ -108,7 +114,8 @@ class _Lane:
                 if not group and await loop.run_in_executor(self.pool, self.writer.leaves):
                     return
             else:
-                await asyncio.sleep(max(turn.due_s, 0.005))
+                held = min(self.health.wait(loop.time()), _WAKE_MAX_S)
+                await asyncio.sleep(max(turn.due_s, held, 0.005))
             if self.broken:
                 here = self._here(self.answers.qsize())
                 await loop.run_in_executor(self.pool, self.writer.turn, here, 0)
@@ -179,6 +186,7 @@ class _Lane:
             self.order.reached("before_send")
             exchange = await self._sent(request, permit)
             self.order.reached("after_send")
+        self.health.heard("send", exchange, asyncio.get_running_loop().time())
         left[0] -= 1
         answer = connector.answer(exchange)
         reading, fault = None, None
@@ -200,6 +208,8 @@ class _Lane:
     async def _sent(self, request: Request, permit: Permit) -> Exchange:
         if self.lost:
             return Exchange(failure=Failure.SEND_BY_PASSED, detail="the lane is another worker's")
+        if self.health.of("send").room(asyncio.get_running_loop().time()) == 0:
+            return Exchange(failure=Failure.NOTHING_SENT, detail="the provider is left alone")
         return await self.client.send(request, permit)
 
     async def _look(self, item: LookedItem, wire: str) -> None:
@@ -212,6 +222,7 @@ class _Lane:
         request = connector.find(wire) if item.ref is None else connector.poll(item.ref)
         async with self.gate:
             exchange = await self.client.send(request)
+        self.health.heard("look", exchange, asyncio.get_running_loop().time())
         reading, fault, absent = None, None, exchange.status in _GONE
         if connector.answer(exchange) is Answer.READABLE:
             exponent = self.order.exponents(item.currency)

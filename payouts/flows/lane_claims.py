@@ -8,7 +8,7 @@ other credentials, not more often than the policy allows. What may not go again 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from payouts.core.errors import InvariantError
@@ -123,9 +123,15 @@ class Claimer:
 
     # -- sends --------------------------------------------------------------------------------------
 
-    def due(self, unit: Connection, room: int) -> list[Claim]:
-        """Claim up to `room` batches, or parts of them, that are due."""
+    def due(self, unit: Connection, room: int, most: int | None = None) -> list[Claim]:
+        """Claim up to `room` batches, or parts of them, that are due.
+
+        Args:
+            most: items of one batch, while the provider is tried with little.
+        """
         order, facts = self.order, self.recorder.facts
+        if most is not None:
+            room = 1
         due = lanes.due_batches(
             unit,
             order.connector.name,
@@ -135,6 +141,8 @@ class Claimer:
         )
         if not due:
             return []
+        if most is not None:
+            due = [self._little(batch) for batch in due]
         opened = self._opened(unit, [batch.batch_id for batch in due])
         split = [batch.batch_id for batch in due if batch.split]
         items = (
@@ -145,10 +153,20 @@ class Claimer:
         claims = self._claim_whole(unit, whole, opened, posting)
         for batch in due:
             if batch.split:
-                chosen = self._members(unit, batch, items.get(batch.batch_id, []), posting)
+                there = items.get(batch.batch_id, [])[:most]
+                chosen = self._members(unit, batch, there, posting)
                 claims += self._claim_members(unit, batch, chosen, opened, posting)
         self.recorder.refresh(unit, [batch.batch_id for batch in due])
         return claims
+
+    def _little(self, batch: DueBatch) -> DueBatch:
+        """The batch as one of which some items are sent alone.
+
+        Not where a request carries many and the answer to an earlier one is unclear: a part of it
+        would be another request (P15).
+        """
+        alone = self.recorder.facts.per_request == 1 or not batch.base_clouded
+        return replace(batch, split=batch.split or alone)
 
     def _barred(self, due: DueBatch | DueItem) -> str | None:
         """Why something unclear is not sent again; nothing where it may be.

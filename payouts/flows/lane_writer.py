@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from payouts.store.lanes import Claim
     from payouts.store.looks import LookedItem
 
-__all__ = ["Turn", "Writer"]
+__all__ = ["Health", "Turn", "Writer"]
 
 _STOPPING_S = 1.0
 _ENDING_S = (0.05, 0.1, 0.2, 0.4, 0.0)
@@ -56,6 +56,21 @@ class Turn:
     claims: list[Claim] = field(default_factory=list)
     looks: list[tuple[LookedItem, str]] = field(default_factory=list)
     due_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the provider is doing, as far as a turn has to know.
+
+    Args:
+        sends: items that may be sent at once; 0 none, and none: no limit.
+        looks: whether it may be asked.
+        news: sentences about it that nobody has heard yet.
+    """
+
+    sends: int | None = None
+    looks: bool = True
+    news: tuple[str, ...] = ()
 
 
 class Writer:
@@ -104,36 +119,50 @@ class Writer:
         self.connection.invalidate()
         self.connection.close()
 
-    def turn(self, group: Sequence[Submitted | Looked], room: int) -> Turn:
-        """Record, sweep, claim: one transaction."""
+    def turn(
+        self, group: Sequence[Submitted | Looked], room: int, health: Health | None = None
+    ) -> Turn:
+        """Record, sweep, claim: one transaction.
+
+        Args:
+            room: requests that may be made now.
+            health: what the provider is let alone with; none: nothing.
+        """
         self.order.reached("before_turn")
-        made = self._unbroken(lambda unit: self._turn(unit, group, room), group)
+        health = health or Health()
+        made = self._unbroken(lambda unit: self._turn(unit, group, room, health), group)
         if made.claims:
             self.order.claimed(max(claim.fence for claim in made.claims))
         # From here on the attempts are on disk: only now may their requests leave (P4).
         self.order.reached("after_turn")
         return made
 
-    def _turn(self, unit: Connection, group: Sequence[Submitted | Looked], room: int) -> Turn:
+    def _turn(
+        self, unit: Connection, group: Sequence[Submitted | Looked], room: int, health: Health
+    ) -> Turn:
         order, lane = self.order, (self.order.connector.name, self.order.funding)
         self._record(unit, group)
         self._sweep(unit)
         made = Turn()
         try:
-            self._choose(unit, room, made)
+            self._choose(unit, room, health, made)
         except VaultAwayError as error:
             self.recorder.alarms.tell(unit, error.code, error.message, severity=2)
             self.recorder.alarms.pause(unit, "vault_away")
+        for sentence in health.news:
+            self.recorder.alarms.tell(unit, "W_BREAKER_OPEN", sentence, severity=3)
         if len(made.claims) < room:
             made.due_s = lanes.next_due(unit, *lane)
         order.reached("before_commit")
         return made
 
-    def _choose(self, unit: Connection, room: int, made: Turn) -> None:
+    def _choose(self, unit: Connection, room: int, health: Health, made: Turn) -> None:
         """Claim what is sent and looked at next; nothing can be opened while the vault is away."""
         lane = (self.order.connector.name, self.order.funding)
-        if room and lanes.paused(unit, *lane) is None:
-            made.claims = self.claimer.due(unit, room)
+        if room and health.sends != 0 and lanes.paused(unit, *lane) is None:
+            made.claims = self.claimer.due(unit, room, health.sends)
+        if not health.looks:
+            return
         if room:
             made.looks = self.claimer.asked(unit)
         if room and not made.claims and not made.looks:

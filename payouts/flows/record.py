@@ -32,6 +32,7 @@ from payouts.flows.alarms import Alarms
 from payouts.flows.looked import LookRecorder
 from payouts.flows.submitted import Submitted
 from payouts.store import bulk, lanes, looks
+from payouts.store.incidents import incident_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +64,7 @@ _WIDE: dict[str, pl.DataType | type[pl.DataType]] = {
     "due_at": pl.Datetime("us", "UTC"),
 }
 _BISECT = "bisect:"
+_MANY = "E_MANY_REJECTED"
 _PAUSING = frozenset({204, 206, 301, 302, 303, 307, 308, 402, 409})
 _POISONED_MAX = 24  # one poison item of 500 costs 10 refusals, two cost 18
 _AGAIN = frozenset({Verdict.NOT_EXECUTED, Verdict.UNCLEAR, Verdict.REJECTED})
@@ -172,6 +174,7 @@ class Recorder:
             frame = pl.DataFrame(wide, schema=_WIDE)
             _append(unit, _events(frame), posting=posting, actor=self.actor)
             self.settled += frame.filter(pl.col("verdict") == Verdict.SETTLED).height
+        self._pause_where_many_fail(unit, submitted)
         lanes.close_attempts(
             unit,
             [
@@ -202,6 +205,32 @@ class Recorder:
             reason = f"{answer.said} for every part of batch {answer.claim.batch_id}"
         if reason is not None:
             self.alarms.pause(unit, reason)
+
+    def _pause_where_many_fail(self, unit: Connection, submitted: Sequence[Submitted]) -> None:
+        """Ask a person where so much of a batch is refused that it may not be the payees.
+
+        Once per batch: who resumes the lane has seen it.
+        """
+        refused = {
+            s.claim.batch_id
+            for s in submitted
+            if s.answer is Answer.REJECTED
+            or (s.reading is not None and Verdict.REJECTED in s.reading.verdicts)
+        }
+        if not refused:
+            return
+        many = lanes.mostly_failed(
+            unit,
+            sorted(refused),
+            share=self.policy.rejected_share_max,
+            items_min=self.policy.rejected_items_min,
+        )
+        for batch, failed, items in many:
+            subject = public_id("bat", batch)
+            if not incident_known(unit, code=_MANY, subject=subject):
+                sentence = f"{failed} of {items} payments of {subject} were refused"
+                self.alarms.tell(unit, _MANY, sentence, severity=2, subject=subject)
+                self.alarms.pause(unit, f"{failed} of {items} refused in {subject}")
 
     def _proof(self, answer: Submitted) -> dict[str, object]:
         readable = answer.reading is not None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Incident",
     "close_incident",
+    "incident_known",
     "open_about",
     "open_incidents",
     "open_subjects",
@@ -62,6 +63,16 @@ def report_incident(
             " severity = least(incident.severity, excluded.severity)"
         ),
         {"code": code, "severity": severity, "subject": subject, "detail": detail},
+    )
+
+
+def incident_known(connection: Connection, *, code: str, subject: str) -> bool:
+    """Whether there is, or ever was, such an incident."""
+    return bool(
+        connection.execute(
+            text("SELECT EXISTS (SELECT FROM incident WHERE code = :code AND subject = :subject)"),
+            {"code": code, "subject": subject},
+        ).scalar_one()
     )
 
 

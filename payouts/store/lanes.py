@@ -46,6 +46,7 @@ __all__ = [
     "lock_batches",
     "lock_funding",
     "map_refs",
+    "mostly_failed",
     "next_due",
     "now",
     "open_attempts",
@@ -638,6 +639,21 @@ def _map_known_refs(
         statement, {"provider": provider, "items": list(items), "refs": list(refs)}
     )
     return {int(row[0]) for row in found}
+
+
+def mostly_failed(
+    connection: Connection, batch_ids: Sequence[int], *, share: float, items_min: int
+) -> list[tuple[int, int, int]]:
+    """(batch, failed items, items) of those in which at least this share is failed."""
+    rows = connection.execute(
+        text(
+            "SELECT b.id, c.items, b.items FROM batch b JOIN batch_count c ON c.batch_id = b.id"
+            " AND c.state = 'failed' WHERE b.id = ANY(:ids) AND b.items >= :least"
+            " AND c.items >= :share * b.items ORDER BY b.id"
+        ),
+        {"ids": list(batch_ids), "least": items_min, "share": share},
+    )
+    return [(int(batch), int(failed), int(items)) for batch, failed, items in rows]
 
 
 def items_of_refs(connection: Connection, provider: str, refs: Sequence[str]) -> set[int]:
