@@ -122,12 +122,12 @@ class Signer:
 
     def contents(self, lines: pl.DataFrame) -> pl.Series:
         """What each line would pay and to whom, as Binary of 16 bytes: equal lines, equal bytes."""
-        texts = lines.select(VERSIONS[self.version]()).to_series().to_list()
+        texts = lines.select(VERSIONS[self.version]()).to_series()
         return pl.Series("content", _hashes(self._content, texts), dtype=pl.Binary)
 
     def accounts(self, accounts: pl.Series) -> pl.Series:
         """A 64-bit hash of each account as Int64: for equality, in one installation only."""
-        raw = b"".join(_hashes(self._account, accounts.fill_null("").to_list()))
+        raw = b"".join(_hashes(self._account, accounts.fill_null("")))
         numbers = np.frombuffer(raw, dtype=">i8").astype(np.int64)
         return pl.Series("account_hash", numbers, dtype=pl.Int64)
 
@@ -138,12 +138,12 @@ def _keyed(install_key: bytes, purpose: str, size: int) -> hashlib.blake2b:
     return hashlib.blake2b(key=key, digest_size=size)
 
 
-def _hashes(begun: hashlib.blake2b, texts: list[str]) -> list[bytes]:
+def _hashes(begun: hashlib.blake2b, texts: pl.Series) -> list[bytes]:
     copy = begun.copy
     found = []
-    for each in texts:
+    for each in texts.cast(pl.Binary).to_list():
         hashed = copy()
-        hashed.update(each.encode())
+        hashed.update(each)
         found.append(hashed.digest())
     return found
 
