@@ -27,6 +27,8 @@ def worker() -> Exit:
     import asyncio  # noqa: PLC0415  bodies import what they need
 
     from payouts.cli import foreground  # noqa: PLC0415  the same
+    from payouts.core.ids import public_id  # noqa: PLC0415  the same
+    from payouts.flows.closing import close_ended  # noqa: PLC0415  the same
 
     with frame.project(platforms=True) as parts:
         frame.say(
@@ -34,5 +36,7 @@ def worker() -> Exit:
             " Ctrl-C finishes what is in flight."
         )
         asyncio.run(foreground.work(parts, frame.say, finished=lambda: False))
+        for run_id in close_ended(parts.database):
+            frame.say(f"{public_id('run', run_id)} is over and closed.")
         frame.say("Stopped: nothing of this worker is in flight.")
     return Exit.DONE

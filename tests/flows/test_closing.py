@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -9,11 +11,16 @@ from sqlalchemy import text
 from payouts.core.items import State
 from payouts.flows.closing import DISAGREES, close_ended
 from payouts.store import incidents, queries
+from payouts.worker import work
 from tests.desk import german_iban
+from tests.flows.conftest import sepa
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from payouts.store.engine import Database
     from tests.desk import Desk
+    from tests.flows.conftest import World
 
 
 HEADER = "reference,name,country,currency,amount,method,account"
@@ -109,3 +116,24 @@ def test_alarms_are_found_by_what_they_are_about(desk: Desk) -> None:
 
     assert [(one.subject, one.times) for one in found] == [("itm_a", 2)]
     assert known == {"itm_a", "itm_b"}
+
+
+def test_a_worker_closes_what_it_finished(make_world: Callable[..., World]) -> None:
+    """Nobody may ever ask for the report of that run."""
+    world = make_world()
+    rows = [sepa(f"W-{n}", account=german_iban(95_000 + n)) for n in range(3)]
+    run_id = world.load(world.write(rows)).run_id
+    end = time.monotonic() + 40
+
+    asyncio.run(
+        work(
+            world.parts,
+            finished=lambda: (
+                closed_at(world.parts.database, run_id) is not None or time.monotonic() > end
+            ),
+            poll_s=0.1,
+        )
+    )
+
+    assert closed_at(world.parts.database, run_id) is not None
+    assert world.states(run_id) == {"settled": 3}
