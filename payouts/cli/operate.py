@@ -297,9 +297,11 @@ def sandbox(
     ) as url:
         if before:
             frame.say("It was running already, and is taken as it is.")
-        frame.told(f"Orkesta   {url}/orkesta/v1")
-        frame.told(f"Orkestra  {url}/orkestra")
-        frame.say(f"Books     {directory}. Ctrl-C ends it.")
+        frame.told(f"Orkesta      {url}/orkesta/v1")
+        frame.told(f"Orkestra     {url}/orkestra")
+        frame.told(f"Orchestra    {url}/orchestra")
+        frame.told(f"Orchestrate  {url}/orchestrate")
+        frame.say(f"Books        {directory}. Ctrl-C ends it.")
         ended.wait()
     return Exit.DONE
 

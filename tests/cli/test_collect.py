@@ -107,3 +107,24 @@ def test_words_that_make_no_sense_ask_for_nothing(terminal: Terminal) -> None:
         assert (done.code, code in done.err) == (2, True), words
 
     assert "Nothing was collected" in terminal.run("collect", "--list").out
+
+
+def test_a_run_is_paid_with_its_key_at_orchestra_and_refused_without(
+    make_terminal: Callable[..., Terminal],
+) -> None:
+    terminal = make_terminal(settings='vault = "orchestra"')
+    terminal.write(many(2))
+
+    assert terminal.run("run", "payees.csv").code == 0
+    shown = terminal.run("explain", "R-00001")
+    checks = {one["what"]: one for one in terminal.run("doctor", "--json").document["checks"]}
+
+    assert shown.code == 0, shown.err
+    assert {checks[name]["verdict"] for name in ("orchestra", "orchestrate")} == {"ok"}
+    url = (terminal.folder / ".payouts" / "sandbox" / "control").read_text()
+    away = [{"fault": "unavailable", "route": "POST /orchestra/StringTokens"}]
+    httpx.post(f"{url}/_control/faults", json=away, trust_env=False).raise_for_status()
+    terminal.write(many(2, "S"), "second.csv")
+    refused = terminal.run("run", "second.csv")
+    assert (refused.code, "E_VAULT_AWAY" in refused.err) == (4, True)
+    assert len(terminal.effects()) == 2

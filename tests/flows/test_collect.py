@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from payouts.core.collections import CollectionState
 from payouts.core.errors import UsageError
-from payouts.core.ids import public_id
 from payouts.flows import collect, inbox
 from payouts.flows.inbox import Heard
 from payouts.providers.calls import Calls
@@ -26,9 +25,10 @@ from payouts.providers.events import Event
 from payouts.providers.orchestrate import Intent
 from payouts.settings import load_settings
 from payouts.store import collections as store
-from payouts.store.incidents import open_incidents
 from payouts.wiring import opened
+from payouts.worker import work
 from tests.flows.conftest import World, sepa
+from tests.flows.till import ACTOR, Till
 from tests.flows.victim import Doomed
 
 if TYPE_CHECKING:
@@ -38,65 +38,8 @@ if TYPE_CHECKING:
     from payouts.store.collections import Collection
 
 ROOT = Path(__file__).parents[2]
-ACTOR = "person:test"
-CREATE = "POST /orchestrate/api/v1/payments"
 PAST = "UPDATE collection SET ends_at = ends_at - interval '2 h' WHERE id = :id"
 LEASE_OVER = "UPDATE collection_attempt SET lease_until = opened_at WHERE collection_id = :id"
-
-
-@dataclass
-class Till:
-    """A world that all tests share, and an account of one test's own."""
-
-    world: World
-    account: str
-
-    def order(self, **changes: Any) -> collect.CollectOrder:  # noqa: ANN401  fields of it
-        return replace(self.world.parts.collect_order(), pause=lambda _s: None, **changes)
-
-    def ask(self, amount_minor: int = 12_55, **changes: Any) -> Collection:  # noqa: ANN401  fields of Intent
-        intent = replace(Intent("", amount_minor, "EUR", "for the week", 3600), **changes)
-        return collect.ask(self.order(), collect.Asked(self.account, intent, ACTOR))
-
-    def look(self, collection: Collection, **changes: Any) -> collect.Looked:  # noqa: ANN401  fields of the order
-        return collect.look(self.order(**changes), collection.id, actor=ACTOR)
-
-    def funded(self) -> int:
-        name = f"funding:{self.account}:EUR"
-        rows = self.world.sql("SELECT balance_minor FROM ledger_balance WHERE name = :n", n=name)
-        return int(rows[0][0]) if rows else 0
-
-    def made_there(self, collection: Collection) -> int:
-        """How many payments of a collection Orchestrate itself has."""
-        lines = [json.loads(line) for line in self.world.truth.read_text().splitlines()]
-        mine = {"collection_id": collection.key}
-        return sum(line.get("act") == "created" and line["metadata"] == mine for line in lines)
-
-    def life(self, collection: Collection) -> list[str]:
-        rows = self.world.sql(
-            "SELECT after FROM collection_event WHERE collection_id = :id ORDER BY seq",
-            id=collection.id,
-        )
-        return [str(after) for (after,) in rows]
-
-    def incidents(self, collection: Collection) -> list[str]:
-        with self.world.parts.database.reading() as connection:
-            found = open_incidents(connection)
-        return [one.code for one in found if one.subject == public_id("col", collection.id)]
-
-    def control(self, path: str, document: object) -> None:
-        url = (self.world.folder / ".payouts" / "sandbox" / "control").read_text()
-        httpx.post(f"{url}/_control/{path}", json=document, trust_env=False).raise_for_status()
-
-    def fault(self, name: str, nth: tuple[int, ...] = (1,)) -> None:
-        """The next payments that are asked for meet a fault."""
-        self.control("faults", [{"fault": name, "route": CREATE, "nth": list(nth)}])
-
-    def overrule(self, collection: Collection, statement: str) -> None:
-        """Change what the guards keep, as only time itself may."""
-        with self.world.parts.database.unit() as unit:
-            unit.execute(text("SET LOCAL session_replication_role = replica"))
-            unit.execute(text(statement), {"id": collection.id})
 
 
 @pytest.fixture(scope="module")
@@ -352,6 +295,21 @@ def test_a_webhook_that_is_kept_leads_to_the_booking(till: Till) -> None:
     rows = till.world.sql("SELECT state FROM webhook_inbox WHERE provider = 'orchestrate'")
     assert rows == [("applied",)]
     assert looked_due(till, made).booked
+
+
+def test_a_worker_looks_by_itself(till: Till) -> None:
+    """Polling stays the backstop: without webhooks and without anybody typing."""
+    made = till.ask()
+    pay(made.link)
+    till.overrule(made, "UPDATE collection SET look_at = payouts_now() WHERE id = :id")
+    end = time.monotonic() + 20
+
+    def finished() -> bool:
+        return till.funded() > 0 or time.monotonic() > end
+
+    asyncio.run(work(till.world.parts, finished=finished, poll_s=0.05))
+
+    assert till.life(made) == ["open", "paid"]
 
 
 class Edited:
