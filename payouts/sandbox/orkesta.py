@@ -6,7 +6,8 @@
     GET    /orkesta/v1/payments/{id}    200, the payment
     DELETE /orkesta/v1/payments/{id}    200, only while pending or approved           A-OKS-5
 
-Keys: `sandbox-orkesta-rw` may do all of it, `sandbox-orkesta-ro` may only read. There is no
+Keys: `sandbox-orkesta-admin` and `sandbox-orkesta-rw` may do all of it, `sandbox-orkesta-ro` may
+only read (403 for the rest, A-OKS-4). There is no
 idempotency (A-OKS-9): who sends a batch twice pays twice, and the truth log shows it. Errors are
 `{"error": {"code", "message", "field"?}}` (A-OKS-4). A payment begins as `pending` even without an
 approval workflow; after `processing` comes `settled`, or `completed` where the wording says so,
@@ -49,7 +50,11 @@ __all__ = ["BATCH_MAX", "MOUNT", "PLATFORM", "Orkesta"]
 BATCH_MAX: Final = 500
 MOUNT: Final = "/orkesta/v1"
 
-_KEYS: Final = {"Bearer sandbox-orkesta-rw": True, "Bearer sandbox-orkesta-ro": False}
+_KEYS: Final = {
+    "Bearer sandbox-orkesta-admin": True,
+    "Bearer sandbox-orkesta-rw": True,
+    "Bearer sandbox-orkesta-ro": False,
+}
 
 
 class Orkesta:

@@ -267,6 +267,14 @@ def test_a_read_only_key_may_read_and_nothing_else(sandbox: Sandbox) -> None:
     assert not sandbox.effects("RO-2")
 
 
+def test_an_admin_key_may_pay(sandbox: Sandbox) -> None:
+    admin = {"authorization": "Bearer sandbox-orkesta-admin"}
+
+    reply = sandbox.orkesta.post("/payments", json=sandbox.item("ADMIN"), headers=admin)
+
+    assert reply.status_code == 201
+
+
 def test_what_does_not_exist_is_404_and_what_is_not_possible_is_405(sandbox: Sandbox) -> None:
     """A-OKS-9: above all, there is no list of payments to find a lost one in."""
     assert sandbox.orkesta.get("/payments").status_code == 405
