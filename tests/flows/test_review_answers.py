@@ -130,7 +130,8 @@ def test_a_late_rejection_and_a_look_in_one_turn_are_booked_apart(
         " '78', 1.0::float8 FROM item_now WHERE id = :second",
         second=second,
     )
-    looked = Looked(LookedItem(*row), Exchange(status=200, body=b"{}"), failed)
+    seen = Reading([Verdict.REJECTED], ["78"], ["FAILED"], ["account_closed"], [])
+    looked = Looked(LookedItem(*row), Exchange(status=200, body=b"{}"), seen)
     said = Submitted(
         claim, range(1), Exchange(status=200, body=b"{}"), Answer.READABLE, failed, done=True
     )
