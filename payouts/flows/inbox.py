@@ -26,6 +26,7 @@ from payouts.core.errors import VaultAwayError
 from payouts.core.ids import public_id, wire_prefix
 from payouts.core.items import State
 from payouts.core.outcomes import Verdict
+from payouts.flows.alarms import Alarms
 from payouts.providers.events import PAYMENT, Event
 from payouts.providers.strict import UnreadableError
 from payouts.store import inbox, lanes, looks
@@ -68,6 +69,7 @@ _OLD_NEWS: Final = {
 that is behind us, or the same fact once more."""
 
 _UNSENT: Final = frozenset({State.PENDING, State.APPROVED})
+_NO_EFFECT: Final = frozenset({Verdict.REJECTED, Verdict.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,15 +380,16 @@ class _Group:
                 detail=f"{one.provider} says another {' and '.join(differs)} than was sent, in"
                 f" {event.name}; its answer to a look decides",
             )
-        if item.state in _UNSENT:
+        if item.state in _UNSENT and event.verdict not in _NO_EFFECT:
             # Proven not executed, and yet it exists: nothing more is sent until that is clear.
-            lanes.pause(self.unit, item.provider, item.funding, "webhook_for_unsent")
+            lane = Alarms(item.provider, item.funding)
+            lane.pause(self.unit, f"E_EFFECT_UNSENT of {subject}")
             self._tell(
                 "E_EFFECT_UNSENT",
                 1,
                 subject=subject,
                 detail=f"{one.provider} speaks of a payment of an item that is {item.state}:"
-                f" the lane {item.provider}/{item.funding} is paused",
+                f" the lane {lane.lane} is paused",
             )
         old = _OLD_NEWS.get(State(item.state), frozenset())
         return bool(differs) or event.verdict is None or event.verdict not in old

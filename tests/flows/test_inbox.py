@@ -273,9 +273,21 @@ def test_a_payment_of_what_was_not_sent_stops_the_lane(office: Office) -> None:
     office.hear(told("created", f"pay_{item}", wire))
 
     assert office.incidents(item) == {"E_EFFECT_UNSENT"}
-    assert office.sql("SELECT reason FROM lane WHERE paused_at IS NOT NULL") != []
+    paused = office.sql("SELECT reason FROM lane WHERE paused_at IS NOT NULL")
+    assert paused == [(f"E_EFFECT_UNSENT of {public_id('itm', item)}",)]
     assert office.looks(item)
     assert office.state(item) == "approved"
+
+
+def test_a_refusal_of_what_was_not_sent_stops_nothing(office: Office) -> None:
+    """A payment that failed cannot be paid twice; the look says whether that is so."""
+    ((item, wire),) = office.items(after="approved")
+
+    office.hear(told("failed", f"pay_{item}", wire))
+
+    assert office.incidents(item) == set()
+    assert office.sql("SELECT reason FROM lane WHERE paused_at IS NOT NULL") == []
+    assert office.looks(item)
 
 
 def test_the_whole_reference_is_compared_and_not_its_indexed_beginning(office: Office) -> None:
