@@ -95,8 +95,8 @@ class Network:
     ) -> None:
         self.loop, self.platform, self.tell, self.leaving = loop, platform, tell, leaving
         self.wires = wires
-        self.by_call = {(f.call, f.nth): f for f in faults if f.item is None}
-        self.by_item = {(wires[f.item], f.nth): f for f in faults if f.item is not None}
+        self.by_call = {(f.call, f.nth): f for f in reversed(faults) if f.item is None}
+        self.by_item = {(wires[f.item], f.nth): f for f in reversed(faults) if f.item is not None}
         self.counts: Counter[str] = Counter()
         self.fired: list[str] = []
         self.struck: dict[str, set[str]] = defaultdict(set)

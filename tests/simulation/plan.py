@@ -127,7 +127,8 @@ def draw(seed: int, focus: Sequence[str] = ()) -> Plan:
     """The plan of a seed.
 
     Args:
-        focus: names of faults and mishaps that are to befall it above all others.
+        focus: names of faults and mishaps that are to befall it above all others; `one+other` are
+            faults of one item's submissions, in this order.
     """
     plan = _draw(seed)
     if not focus:
@@ -142,6 +143,11 @@ def draw(seed: int, focus: Sequence[str] = ()) -> Plan:
             mishaps.append(drawn)
             # All that befalls a file needs one.
             plan = replace(plan, filed=plan.filed or name in _FILED)
+            continue
+        if "+" in name:
+            item = rng.randrange(len(plan.amounts))
+            for nth, one in enumerate(name.split("+"), 1):
+                faults.insert(0, Fault("submit", nth, one, 20.0, rng.randrange(1000), item))
             continue
         call = rng.choice([call for call, names in kinds if name in names])
         item = rng.randrange(len(plan.amounts)) if call == "submit" else None

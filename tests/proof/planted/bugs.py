@@ -334,14 +334,13 @@ BUGS: tuple[Bug, ...] = (
         "store.lanes",
         (
             (
-                "b.base_seq + 1, 'sending', 'unknown', true",
-                "b.base_seq + 1, 'sending', 'approved', false",
+                "b.base_seq + 1, 'sending', 'unknown', true, :actor",
+                "b.base_seq + 1, 'sending', 'approved', false, :actor",
             ),
             (
-                "            \" true, :actor, 'worker_lost', CASE WHEN n.",
-                "            \" false, :actor, 'worker_lost', CASE WHEN n.",
+                "a.id, 'sending', 'unknown', n.seq + 1, n.tries,\"\n            \" true,",
+                "a.id, 'sending', 'approved', n.seq + 1, n.tries,\"\n            \" false,",
             ),
-            ("a.id, 'sending', 'unknown', n.seq + 1", "a.id, 'sending', 'approved', n.seq + 1"),
         ),
         focus=("crash",),
     ),
@@ -433,14 +432,14 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a rejected line counts as accepted",
-        "flows.load",
+        "flows.claim",
         (
             (
-                'with_columns(outcome=pl.col("outcome").fill_null("rejected"))',
-                'with_columns(outcome=pl.col("outcome").fill_null("accepted"))',
+                'rows = refused.with_columns(outcome=pl.lit("rejected"))',
+                'rows = refused.with_columns(outcome=pl.lit("accepted"))',
             ),
         ),
-        killer="tests/flows/test_review_load.py tests/store/test_guards_load.py tests/flows/test_report.py",
+        killer="tests/flows/test_report.py",
     ),
     Bug(
         "amounts pass through a float",

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from tests.proof.planted.bugs import SIMULATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.proof.planted.bugs import Bug, Edit
 
-__all__ = ["Outcome", "PlantError", "hunt", "plant", "planted"]
+__all__ = ["Outcome", "PlantError", "changed", "edits_of", "hunt", "plant", "planted", "sources"]
 
 ROOT = Path(__file__).parents[3]
 SCHEDULES = 150
@@ -47,27 +47,40 @@ class Outcome:
     how: str
 
 
-def plant(root: Path, edits: Iterable[Edit]) -> list[Path]:
-    """Apply edits to the package below `root`; returns the changed files.
+def sources(root: Path) -> dict[Path, str]:
+    """The package's texts below `root`; the sandbox is no part of what is judged."""
+    files = [*(root / "payouts").rglob("*.py"), *(root / "payouts").rglob("*.sql")]
+    return {path: path.read_text("utf-8") for path in files if "sandbox" not in path.parts}
+
+
+def changed(texts: dict[Path, str], edits: Iterable[Edit]) -> dict[Path, str]:
+    """The texts that edits change, as they are then.
 
     Raises:
         PlantError: a text does not stand exactly once in the package.
     """
-    files = [*(root / "payouts").rglob("*.py"), *(root / "payouts").rglob("*.sql")]
-    texts = {path: path.read_text("utf-8") for path in files if "sandbox" not in path.parts}
-    changed = set()
+    found: dict[Path, str] = {}
     for before, after in edits:
-        found = [path for path, text in texts.items() if before in text]
-        times = sum(texts[path].count(before) for path in found)
+        places = [path for path, text in texts.items() if before in text]
+        times = sum(texts[path].count(before) for path in places)
         if times != 1:
             raise PlantError(f"stands {times} times in the package, and not once:\n{before}")
-        texts[found[0]] = texts[found[0]].replace(before, after)
-        changed.add(found[0])
-    for path in changed:
+        path = places[0]
+        found[path] = found.get(path, texts[path]).replace(before, after)
         if path.suffix == ".py":
-            compile(texts[path], str(path), "exec")
-        path.write_text(texts[path], "utf-8")
-    return sorted(changed)
+            compile(found[path], str(path), "exec")
+    return found
+
+
+def plant(root: Path, edits: Iterable[Edit]) -> None:
+    """Apply edits to the package below `root`."""
+    for path, text in changed(sources(root), edits).items():
+        path.write_text(text, "utf-8")
+
+
+def edits_of(bug: Bug, *, layer_off: bool = False) -> tuple[Edit, ...]:
+    """A bug's edits, and where asked the one that switches its neighbouring layer off."""
+    return (*bug.edits, *([_after_migrations(bug.off)] if layer_off else []))
 
 
 def planted(folder: Path, edits: Iterable[Edit]) -> Path:
@@ -85,19 +98,28 @@ def planted(folder: Path, edits: Iterable[Edit]) -> Path:
     return root
 
 
-def hunt(bug: Bug, folder: Path, server: Path, *, layer_off: bool = False) -> Outcome:
+def hunt(
+    bug: Bug,
+    folder: Path,
+    server: Path,
+    *,
+    layer_off: bool = False,
+    focus: Sequence[str] = (),
+    schedules: int = SCHEDULES,
+) -> Outcome:
     """Plant a bug, run its killer in a process of its own.
 
     Args:
         server: folder of an embedded server that the simulation uses.
+        focus: in place of the bug's own.
 
     Raises:
         PlantError: it cannot be planted, or its killer did not run.
     """
-    root = planted(folder, (*bug.edits, *([_after_migrations(bug.off)] if layer_off else [])))
+    root = planted(folder, edits_of(bug, layer_off=layer_off))
     begun = time.monotonic()
     done = subprocess.run(
-        _command(bug, server),
+        _command(bug, server, focus or bug.focus, schedules),
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(folder)},
         capture_output=True,
@@ -126,10 +148,10 @@ def _after_migrations(statements: str) -> Edit:
     return last, f"{last}        connection.exec_driver_sql({statements!r})\n"
 
 
-def _command(bug: Bug, server: Path) -> list[str]:
+def _command(bug: Bug, server: Path, focus: Sequence[str], schedules: int) -> list[str]:
     if bug.killer == SIMULATION:
-        given = ["--server", str(server), "--schedules", str(SCHEDULES), "--first"]
-        given += ["--focus", ",".join(bug.focus)]
+        given = ["--server", str(server), "--schedules", str(schedules), "--first"]
+        given += ["--focus", ",".join(focus)]
         return [sys.executable, "-m", "tests.simulation", *given]
     tests = shlex.split(bug.killer)
     return [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
