@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import text
 
 from payouts.core.items import FINAL, State
+from payouts.store.cancels import COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -316,14 +317,16 @@ def _unclear(
     """Unclear items per lane: those that nothing moves, and those that only a re-send moves.
 
     An item whose provider id is known is looked at. Without one, a keyed provider's item is sent
-    again when due; when no more re-send is planned, the next look gives it up to review.
+    again when due; when no more re-send is planned, the next look gives it up to review. What
+    somebody asked to be cancelled is never sent again.
     """
     rows = connection.execute(
         text(
             "SELECT n.provider, n.funding,"
-            " count(*) FILTER (WHERE NOT n.provider = ANY(:keyed)),"
-            " count(*) FILTER (WHERE n.provider = ANY(:keyed) AND n.due_at IS NOT NULL)"
-            " FROM item_now n WHERE n.run_id = :run AND n.state = 'unknown'"
+            " count(*) FILTER (WHERE NOT n.provider = ANY(:keyed) OR " + COVERED + "),"
+            " count(*) FILTER (WHERE n.provider = ANY(:keyed) AND n.due_at IS NOT NULL AND NOT "
+            + COVERED
+            + ") FROM item_now n WHERE n.run_id = :run AND n.state = 'unknown'"
             " AND n.batch_id IN (SELECT c.batch_id FROM batch_count c JOIN batch b"
             " ON b.id = c.batch_id WHERE b.run_id = :run AND c.state = 'unknown' AND c.items > 0)"
             " AND NOT EXISTS (SELECT FROM provider_payment p WHERE p.item_id = n.id"
