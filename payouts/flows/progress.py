@@ -322,7 +322,7 @@ def _unclear(
     """
     rows = connection.execute(
         text(
-            "SELECT n.provider, n.funding,"
+            "SELECT n.provider, n.funding,"  # noqa: S608  our own constant
             " count(*) FILTER (WHERE NOT n.provider = ANY(:keyed) OR " + COVERED + "),"
             " count(*) FILTER (WHERE n.provider = ANY(:keyed) AND n.due_at IS NOT NULL AND NOT "
             + COVERED
