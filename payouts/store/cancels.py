@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = [
+    "COVERED",
     "Askable",
     "Asked",
     "CancelRow",
@@ -219,9 +220,18 @@ def covered(unit: Connection, run_id: int, item_id: int | None) -> dict[str, int
 
 
 def finish(unit: Connection, request: int, states: Mapping[str, int]) -> bool:
-    """End a request when all that it covers is final; says whether it ended."""
+    """End a request when all that it covers is final, and the holds on it; whether it ended."""
     if any(state not in FINAL for state in states):
         return False
+    unit.execute(
+        text(
+            "UPDATE hold h SET released_at = payouts_now(), released_by = c.actor"
+            " FROM cancel_request c WHERE c.id = :id AND c.done_at IS NULL"
+            " AND h.run_id = c.run_id AND h.released_at IS NULL"
+            " AND (c.item_id IS NULL OR h.item_id = c.item_id)"
+        ),
+        {"id": request},
+    )
     outcome = ", ".join(f"{items} {state}" for state, items in sorted(states.items()))
     ended = unit.execute(
         text(

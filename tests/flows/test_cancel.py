@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from payouts.core.errors import UsageError
+from payouts.flows import control
 from payouts.flows.cancel import cancel, work_cancels
 from payouts.providers.client import Timeouts
 from payouts.worker import work
@@ -79,6 +80,24 @@ def test_what_was_not_sent_is_cancelled_at_once_and_its_money_comes_back(
     assert (world.effects(), reserved(world)) == ({}, 0)
     assert world.sql("SELECT outcome, actor FROM cancel_request") == [("3 cancelled", "person:ada")]
     world.check()
+
+
+def test_what_is_cancelled_is_held_no_longer(make_world: Callable[..., World]) -> None:
+    """A hold that nothing waits for would stand on the operator's screen for ever."""
+    world = make_world()
+    run = world.load(world.write(rows(3))).run_id
+    one, other, _ = items(world, run)
+    for item in (one, other):
+        control.hold(world.parts.database, run, item, reason="x", actor="person:ada")
+
+    ask(world, run, one)
+    after_one = world.sql("SELECT item_id FROM hold WHERE released_at IS NULL")
+    control.hold(world.parts.database, run, reason="x", actor="person:ada")
+    ask(world, run)
+
+    assert after_one == [(other,)]
+    assert world.sql("SELECT id FROM hold WHERE released_at IS NULL") == []
+    assert world.states(run) == {"cancelled": 3}
 
 
 def test_one_item_of_a_batch_is_cancelled_and_the_others_are_paid(
@@ -171,6 +190,7 @@ def test_an_unclear_item_is_not_sent_again_while_its_cancel_is_open(
         asyncio.run(work(world.parts, finished=_after(0.6), poll_s=0.05))
 
     assert (made.at_once, made.over) == (0, False)
+    assert world.work(run, wait_max=5) == {"unknown": 1}  # it rests: only evidence moves it now
     assert world.effects() == {}
     assert world.sql("SELECT count(*) FROM attempt") == [(1,)]
     world.check()
