@@ -279,14 +279,13 @@ def next_of(name: str, standing: Standing, row: RunRow) -> tuple[str, str]:
     if not standing.rests:
         return "payouts worker", "goes on with it"
     if standing.waits:
+        from payouts.cli import summary  # noqa: PLC0415  bodies import what they need
+
         wait = standing.waits[0]
-        hold = wait.detail.partition(":")[0]
-        if str(wait.reason) == "held" and hold == "funds":
-            return f"payouts fund {row.funding} AMOUNT CURRENCY --reason …", "books money in"
         steps = {
             "approval": (f"payouts approve {name} --reason …", "pays it"),
-            "held": (f"payouts approve {name} --reason …", "pays it all the same"),
-            "paused": (f"payouts retry {name}", "when the cause is gone"),
+            "held": summary.ends_hold(name, row.funding, wait.detail),
+            "paused": summary.ends_pause(name, wait.detail),
             "later": ("payouts worker", "sends what is due later"),
             "unclear": (f"payouts items {name} --state unknown", "shows them one by one"),
             "review": (f"payouts items {name} --state review", "shows them one by one"),

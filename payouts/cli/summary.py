@@ -29,6 +29,8 @@ __all__ = [
     "PlanWords",
     "ProblemRow",
     "ending",
+    "ends_hold",
+    "ends_pause",
     "expected_s",
     "funded",
     "lines_counted",
@@ -251,14 +253,43 @@ def _fund_command(account: str, short: Mapping[str, int], run_name: str) -> str:
     return shlex.join(["payouts", "fund", account, amount, code, "--reason", f"for {run_name}"])
 
 
+def ends_hold(run_name: str, funding: str, detail: str) -> tuple[str, str]:
+    """The command that ends the holds of a run, and why.
+
+    Args:
+        detail: `reason: words` of each, joined by semicolons.
+    """
+    reasons = [one.partition(":")[0] for one in detail.split("; ")]
+    if "funds" in reasons:
+        return f"payouts fund {funding} AMOUNT CURRENCY --reason …", "books money in"
+    if "person" in reasons:
+        return f"payouts release {run_name} --reason …", "ends what a person held"
+    return f"payouts approve {run_name} --reason …", "pays it all the same"
+
+
+def ends_pause(run_name: str, detail: str) -> tuple[str, str]:
+    """The command that lets a paused lane go on, and why.
+
+    Args:
+        detail: `provider: reason`.
+    """
+    provider, _, reason = detail.partition(": ")
+    if reason.startswith("person"):
+        return f"payouts resume {provider} --reason …", "ends what a person paused"
+    if reason.startswith("restored"):
+        return f"payouts resume {provider} --confirm-restored --reason …", "two people say so"
+    return f"payouts retry {run_name}", "once its cause is repaired"
+
+
 def _next_for_wait(wait: Wait, file: Path, run_name: str, again: RunAgain) -> tuple[str, str]:
+    resumed, why = ends_pause(run_name, wait.detail)
     steps = {
         "approval": (again(file, "--yes"), "approves it and pays"),
         "rejects": (again(file, "--skip-invalid"), "pays the good lines"),
         "lookalike": (again(file, "--yes"), "pays it although it looks like an earlier run"),
         "funds": (again(file), "the money is there now"),
         "held": (f"payouts status {run_name}", "shows what is held and why"),
-        "paused": (f"payouts retry {run_name}", f"once its cause is repaired; then {again(file)}"),
+        "paused": (resumed, f"{why}; then {again(file)}"),
         "later": ("payouts worker", "sends what is due later"),
         "unclear": (f"payouts items {run_name} --state unknown", "shows them one by one"),
         "review": (f"payouts items {run_name} --state review", "shows them one by one"),

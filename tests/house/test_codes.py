@@ -65,6 +65,23 @@ def test_a_kind_says_what_is_wrong_and_what_to_do(kind: ProblemKind) -> None:
     assert bool(kind.severity) == (kind.scope == "incident")
 
 
+def test_every_reason_of_a_hold_is_explained() -> None:
+    """Those that the load, the release of money and people write."""
+    opened = re.compile(
+        r"holds\.append\(\(\"([a-z_]+)\"|^(?:BY_PERSON|FUNDS)[^\n]*= \"(\w+)\"", re.MULTILINE
+    )
+    found = {
+        word
+        for path in tracked()
+        if path.is_relative_to(ROOT / "payouts") and path.suffix == ".py"
+        for pair in opened.findall(path.read_text("utf-8"))
+        for word in pair
+        if word
+    }
+
+    assert found == set(HOLDS)
+
+
 def test_the_reasons_of_holds_say_what_ends_them() -> None:
     for reason, kind in HOLDS.items():
         assert reason == kind.reason == reason.lower()

@@ -328,6 +328,11 @@ HOLDS: Final = {
             "Compare the two files; `payouts approve RUN --reason …` pays this one as well.",
         ),
         HoldKind(
+            "person",
+            "somebody held it with `payouts hold`; the reason is kept beside it",
+            "`payouts release RUN|ITEM --reason …` ends it.",
+        ),
+        HoldKind(
             "funds",
             "the funding account has not enough money for the run",
             "`payouts fund ACCOUNT AMOUNT CUR --reason …` books money in; "
