@@ -18,7 +18,7 @@ from payouts.intake.dialect import cells
 from payouts.intake.layout import Piece
 from payouts.intake.records import Records, cut
 from payouts.intake.refusal import refused
-from payouts.intake.text import NotUtf8Error
+from payouts.intake.text import NotUtf8Error, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,11 +71,8 @@ def _piece(records: Records, data: NDArray[np.bool_], blank_lines: int, layout: 
 def _parsed(records: Records, whole: NDArray[np.bool_], layout: Layout, width: int) -> pl.DataFrame:
     """Let Polars parse the whole records, and compare its count with ours."""
     data = records.data if whole.all() else _selected(records, whole)
-    if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            raise NotUtf8Error from None
+    if not is_utf8(data):
+        raise NotUtf8Error
     names = [str(i) for i in range(width)]
     count = int(np.count_nonzero(whole))
     near = f"line {records.lines[0]}"

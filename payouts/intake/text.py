@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
+import polars as pl
+
 from payouts.intake.encodings import NAMES, by_mark, decoded, wide
 from payouts.intake.refusal import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Encoding", "Hashed", "NotUtf8Error", "encoding_of", "utf8"]
+__all__ = ["Encoding", "Hashed", "NotUtf8Error", "encoding_of", "is_utf8", "utf8"]
 
 
 class NotUtf8Error(Exception):
@@ -79,6 +81,20 @@ def encoding_of(head: bytes, said: str | None) -> Encoding:
     if said is not None and said not in NAMES:
         raise refused("E_FILE_ENCODING", value="the pipeline names one that is not read")
     return Encoding(said or wide(head) or "utf-8")
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8 from end to end.
+
+    Polars' check, which makes no text of Python's own; a test compares the two.
+    """
+    if data.isascii():
+        return True
+    try:
+        pl.Series([data], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def utf8(hashed: Hashed, encoding: Encoding, newline: str) -> Iterator[bytes]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from payouts.core.errors import FileRefusedError
 from payouts.intake.reader import chunks
 from payouts.intake.survey import survey
+from payouts.intake.text import is_utf8
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +104,20 @@ def test_a_byte_that_the_named_encoding_lacks_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
 def test_letters_of_any_script_survive_unicode(tmp_path: Path, encoding: str) -> None:
     assert name_of(put(tmp_path, "Çağla 山田 Ørsted", "TR", encoding)) == "Çağla 山田 Ørsted"
+
+
+PARTS = (b"A", b"\x80", b"\xbf", b"\xc0", b"\xc2", b"\xe0\x80", b"\xed\xa0", b"\xed\x9f", b"\xf0\x9f",
+         b"\xf4\x90", b"\xff", "é".encode(), "😀".encode(), "\ufffd".encode())  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map(b"".join))
+def test_bytes_are_utf8_where_python_says_so(data: bytes) -> None:
+    """Also at the edges: overlong forms, surrogates, what lies beyond the last plane."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        expected = False
+    else:
+        expected = True
+
+    assert is_utf8(data) is expected
