@@ -169,8 +169,12 @@ def _collected(
 ) -> Exit:
     from payouts.flows.collect import Asked, ask  # noqa: PLC0415  bodies import what they need
 
-    asked = Asked(account, intent, frame.person(), None if row is None else row.id)
-    made = ask(order, asked)
+    made = _asked_before(order, intent, account, row)
+    if made is None:
+        asked = Asked(account, intent, frame.person(), None if row is None else row.id)
+        made = ask(order, asked)
+    else:
+        frame.say("This was asked for already; one link is enough.")
     _tell_asked(made)
     runs: Sequence[tuple[int, Review]] = ()
     stopped = False
@@ -183,6 +187,19 @@ def _collected(
         return code
     _tell_ending(made, runs)
     return code
+
+
+def _asked_before(
+    order: CollectOrder, intent: Intent, account: str, row: RunRow | None
+) -> Collection | None:
+    """What was asked for the same run and still waits: typing a command again makes no second link."""
+    from payouts.store import collections  # noqa: PLC0415  bodies import what they need
+
+    if row is None:
+        return None
+    with order.database.reading() as unit:
+        made = collections.awaited(unit, row.id, intent.currency, intent.amount_minor)
+    return made if made is not None and made.funding == account else None
 
 
 def _tell_asked(made: Collection) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "Collection",
     "Wanted",
     "append",
+    "awaited",
     "book",
     "close_attempt",
     "due",
@@ -160,11 +161,11 @@ def close_attempt(unit: Connection, attempt: int, outcome: str, status: int | No
 
 
 def standing_attempt(unit: Connection, collection: int) -> tuple[int | None, str | None]:
-    """The attempt that is still within its lease, and the outcome of the last closed one."""
+    """The attempt that may still be at work, or be followed by another, and the last outcome."""
     row = unit.execute(
         text(
-            "SELECT (SELECT id FROM collection_attempt WHERE collection_id = :id"
-            " AND closed_at IS NULL AND lease_until > payouts_now()),"
+            "SELECT (SELECT max(id) FROM collection_attempt WHERE collection_id = :id"
+            " AND (closed_at IS NULL OR outcome = 'not_executed') AND lease_until > payouts_now()),"
             " (SELECT outcome FROM collection_attempt WHERE collection_id = :id"
             " ORDER BY number DESC LIMIT 1)"
         ),
@@ -193,6 +194,21 @@ def listed(connection: Connection, *, limit: int) -> list[Collection]:
         {"limit": limit},
     )
     return [_made(row) for row in rows]
+
+
+def awaited(
+    connection: Connection, run: int, currency: str, amount_minor: int
+) -> Collection | None:
+    """The newest collection of this money for a run that is not final; none where there is none."""
+    row = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM collection_now WHERE run_id = :run"  # noqa: S608  our own constant
+            " AND currency = :currency AND amount_minor = :amount AND state <> ALL(:final)"
+            " ORDER BY id DESC LIMIT 1"
+        ),
+        {"run": run, "currency": currency, "amount": amount_minor, "final": _FINAL},
+    ).one_or_none()
+    return None if row is None else _made(row)
 
 
 def _made(row: Row[Any]) -> Collection:

@@ -39,10 +39,13 @@ def test_a_run_that_lacks_money_is_funded_by_a_link(make_terminal: Callable[...,
     terminal = make_terminal(more="opening = 0\n")
     terminal.write(many(3))  # 10.00, 11.01 and 12.02
     assert terminal.run("run", "payees.csv").code == 5
+    first = terminal.run("collect", "--for", "last", "--no-wait")
     waiting = terminal.start("collect", "--for", "last", "--json")
 
-    pressed(link_said(waiting))
+    link = link_said(waiting)
+    pressed(link)
     done = ended(waiting)
+    assert link in first.out  # typed again, it is the same link
 
     assert done.code == 0, done.err
     assert (done.document["state"], done.document["minor"]) == ("paid", 33_03)

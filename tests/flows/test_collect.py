@@ -191,6 +191,27 @@ def test_what_was_proven_not_made_is_sent_again(till: Till) -> None:
     assert rows == [(1, "not_executed", 429), (2, "not_executed", 429), (3, "readable", 201)]
 
 
+def test_one_that_was_given_up_between_two_attempts_was_not_made(till: Till) -> None:
+    """Who asks may still be about to try again, so that nothing is said before the lease is over."""
+
+    class EndError(Exception):
+        pass
+
+    def end(_seconds: float) -> None:
+        raise EndError
+
+    till.fault("too_many_requests")
+    order = replace(till.order(), pause=end)
+    with pytest.raises(EndError):
+        collect.ask(order, collect.Asked(till.account, Intent("", 5_00, "EUR", "x", 60), ACTOR))
+    made = newest(till)
+
+    assert till.look(made).collection.state is CollectionState.OPENING
+    till.overrule(made, LEASE_OVER)
+    given_up = till.look(made).collection
+    assert (given_up.state, given_up.code) == (CollectionState.REFUSED, "not_executed")
+
+
 def test_a_platform_that_cannot_be_reached_refuses_the_collection(till: Till) -> None:
     away = till.order(send=Calls("http://127.0.0.1:9", {}, Timeouts(connect=1.0)))
 
