@@ -1,7 +1,7 @@
 """Reject files that a person may have repaired already: their work is never written over.
 
 A reject file is there to be edited. Writing a report again must not put the bad lines back over
-the good ones, so each machine result keeps the hash of the reject file as it was written.
+the good ones, so each machine result remembers the reject file that it came with.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ class Rejects(NamedTuple):
 def write_beside(
     survey: Survey, problems: pl.DataFrame, path: Path, *, ours: str | None = None
 ) -> Rejects | None:
-    """Write a reject file, unless one that a person has changed lies there.
+    """Write a reject file, unless ours of the same lines lies there, repaired or not.
 
     Args:
         path: where it goes.
-        ours: SHA-256 of the file that we wrote there before for the same lines, where we know it.
-            A file with another content is a person's repair and stays; where nothing is known of
-            a file that differs, ours gets a number.
+        ours: SHA-256 of the file that we wrote there before for the same lines, where we know it:
+            it says more than one that is made later (a sum is known to the load alone), and where
+            its content is another by now, a person has repaired it. A file that differs and that
+            we know nothing of is left alone as well: ours gets a number then.
 
     Returns:
         The file that names these lines; none where there are none.
     """
+    if ours is not None and path.exists():
+        return Rejects(path, ours)
     fresh = path.with_name(f"{path.name}.new")
     if not write_rejects(survey, problems, fresh):
         return None
     made = _sha256(fresh)
     place = path
-    if path.exists() and _sha256(path) not in {ours, made}:
-        if ours is not None:
-            fresh.unlink()
-            return Rejects(path, made)
+    if path.exists() and _sha256(path) != made:
         place = _numbered(path, made)
     fresh.replace(place)
     return Rejects(place, made)
