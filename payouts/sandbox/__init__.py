@@ -17,6 +17,7 @@ hide on both sides at once. Start it with `python -m payouts.sandbox --dir DIR -
     webhooks.py       what is told of one's own accord; channels.py: how its origin is proven,
                       post.py: how it is sent, deliveries.py: what became of it
     returns.py        money that comes back after it was paid
+    statement.py      what the payer's bank shows of it, and how that can be wrong
     ids.py            ids that lead to their line in the books
     settings.py       what can be switched
     books.py          the truth log: what really happened, on disk before the answer

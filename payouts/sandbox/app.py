@@ -22,6 +22,7 @@ from payouts.sandbox.faults import Faults
 from payouts.sandbox.http import Connection, Reply, Wire
 from payouts.sandbox.platforms import Registration, World, nested_error
 from payouts.sandbox.returns import Returns
+from payouts.sandbox.statement import STATEMENT
 from payouts.sandbox.webhooks import WEBHOOK, Webhooks
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class App:
 
     def _references(self, request: Request) -> list[str]:
         """Give the references in a request's body, or that of the payment which its path names."""
-        if request.method == WEBHOOK:
+        if request.method in {WEBHOOK, STATEMENT}:
             return [request.body.decode()]
         known = _registration(request)
         fields: tuple[str, ...] = ("reference",)

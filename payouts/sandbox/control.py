@@ -12,6 +12,7 @@ The paths are served beside the platforms, and on a port of their own (its addre
     POST   /_control/release     {"effect": id}: a held payment goes on; null: all that are held
     POST   /_control/approve     {"payment": id}: an approver of Orkesta's approves; null: all
     POST   /_control/return      {"effect": id, "amount_minor"?}: a paid one comes back, or a part
+    POST   /_control/statement   {"platform", "format"?}: what the payer's bank shows (`statement`)
     GET    /_control/webhooks    the endpoints and the last 1,000 deliveries (see `webhooks`)
     POST   /_control/webhooks    {"enable": platform}: an endpoint that was switched off is on again
 """
@@ -24,6 +25,7 @@ import orjson
 
 from payouts.sandbox.faults import rules_of
 from payouts.sandbox.http import Reply, Wire
+from payouts.sandbox.statement import as_csv, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +102,7 @@ class Control:
             "POST release": self._release,
             "POST approve": self._approve,
             "POST return": self._return,
+            "POST statement": self._statement,
         }.get(f"{method} {name}")
         if does is None:
             return Reply(404, {"code": "not_found", "message": "There is no such control"})
@@ -162,6 +165,18 @@ class Control:
         if not self._returns.send_back(str(effect), amount):
             return Reply(404, {"code": "not_found", "message": "There is no such effect"})
         return Reply(200, {"returned": effect})
+
+    def _statement(self, document: Document) -> Reply:
+        lines = statement(
+            str(_named(document, "platform")),
+            books=self._books,
+            faults=self._faults,
+            returns=self._returns,
+            now=self._clock(),
+        )
+        if document.get("format") == "csv":
+            return Reply(200, raw=as_csv(lines).encode(), media_type="text/csv")
+        return Reply(200, {"lines": lines})
 
 
 def _named(document: Document, name: str) -> Any:  # noqa: ANN401  JSON

@@ -13,7 +13,7 @@ from payouts.sandbox.platforms import Mark, Refuse, Wish, plain_error
 __all__ = ["Course", "Item", "Moment", "Options", "Recipe"]
 
 Options: TypeAlias = Mapping[str, Any]
-Moment: TypeAlias = Literal["connect", "head", "request", "webhook"]
+Moment: TypeAlias = Literal["connect", "head", "request", "webhook", "statement"]
 Item: TypeAlias = dict[str, Any]
 
 

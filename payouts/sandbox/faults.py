@@ -31,6 +31,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from payouts.sandbox.recipes import RECIPES
+from payouts.sandbox.statement import STATEMENT_RECIPES
 from payouts.sandbox.webhook_recipes import WEBHOOK_RECIPES
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
 
     from payouts.sandbox.course import Course, Moment, Options
     from payouts.sandbox.http import Request
+    from payouts.sandbox.statement import Row
     from payouts.sandbox.webhook_recipes import Parcel
 
 __all__ = ["ALL_RECIPES", "Faults", "Rule", "read_script", "rules_of"]
 
 Item = dict[str, Any]
 
-ALL_RECIPES: Final[Item] = {**RECIPES, **WEBHOOK_RECIPES}
+ALL_RECIPES: Final[Item] = {**RECIPES, **WEBHOOK_RECIPES, **STATEMENT_RECIPES}
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class Rule:
     def moment(self) -> Moment:
         """When the rule is tried: never before it can know what it has to match."""
         moment: Moment = ALL_RECIPES[self.fault].moment
-        if self.reference is not None and moment != "webhook":
+        if self.reference is not None and moment not in {"webhook", "statement"}:
             return "request"
         return "head" if moment == "connect" and self.route != "*" else moment
 
@@ -189,7 +191,9 @@ class Faults:
         """Give rules and counters as JSON can carry them."""
         return {"rules": [rule.shown() for rule in self.rules], "struck": dict(self.struck)}
 
-    def apply(self, moment: Moment, request: Request | None, course: Course | Parcel) -> list[str]:
+    def apply(
+        self, moment: Moment, request: Request | None, course: Course | Parcel | Row
+    ) -> list[str]:
         """Let every rule of this moment that strikes edit the course; give the faults that did."""
         struck = []
         for number, rule in enumerate(self.rules):

@@ -45,7 +45,7 @@ class Returns:
             return
         loop, now = asyncio.get_running_loop(), self._clock()
         for effect in entry["effects"]:
-            paid_at = self._paid_at(effect, entry) if "returns" in effect else None
+            paid_at = self.paid_at(effect, entry) if "returns" in effect else None
             if paid_at is not None:
                 wait_s = paid_at + effect["returns"]["seconds"] - now
                 loop.call_later(max(0.0, wait_s), self._come_back, effect, entry)
@@ -67,7 +67,7 @@ class Returns:
         if found is None:
             return False
         effect, entry = found
-        paid_at = None if name in self._books.cancelled else self._paid_at(effect, entry)
+        paid_at = None if name in self._books.cancelled else self.paid_at(effect, entry)
         if paid_at is None or paid_at > self._clock():
             raise ValueError("it is not paid")
         left = effect["amount_minor"] - sum(n for _, n in self._books.returned.get(name, ()))
@@ -76,8 +76,8 @@ class Returns:
         self._book(effect, entry, left if amount is None else amount)
         return True
 
-    def _paid_at(self, effect: Entry, entry: Entry) -> float | None:
-        """Give when a payment is paid, if its fate is that."""
+    def paid_at(self, effect: Entry, entry: Entry) -> float | None:
+        """Give when a payment is or will be paid, if its fate is that."""
         name, fate, begun = effect["effect"], effect["fate"], entry["at"]
         if fate == "held":
             released_at = self._books.released_at(name, begun, entry["platform"])

@@ -177,5 +177,8 @@ MATRIX: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("webhooks for unknown items", ("webhook_unknown_item",)),
     ("webhooks in bursts", ("webhook_burst",)),
     ("return after settlement, partial return", ("returned",)),  # and POST /_control/return
+    ("statement line missing", ("statement_missing",)),
+    ("statement line twice", ("statement_twice",)),
+    ("statement line netted", ("statement_netted",)),
     ("refund with lost reply", ("effect_then_reset",)),  # with the route POST /orkestra/refunds
 )

@@ -321,7 +321,7 @@ def test_storms_draw_from_calls_from_later_and_from_webhooks() -> None:
 
 
 def test_every_fault_of_the_list_has_its_recipes_and_every_recipe_its_fault() -> None:
-    """RELIABILITY 6; faults on our own side and those of statements are none of the sandbox's."""
+    """RELIABILITY 6; faults on our own side are none of the sandbox's."""
     named = [recipe for _, recipes in MATRIX for recipe in recipes]
 
     assert set(named) == set(ALL_RECIPES)
