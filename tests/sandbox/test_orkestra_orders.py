@@ -433,10 +433,11 @@ def test_orders_and_refunds_are_told(told: Sandbox, receiver: Receiver) -> None:
 
 
 def test_what_is_released_is_told(told: Sandbox, receiver: Receiver) -> None:
-    _made(told, _order(customer={"emailAddress": "ana+held@example.com"}))
+    order = _made(told, _order(customer={"emailAddress": "ana+held@example.com"}))
     receiver.wait(1)
 
-    told.control.post("/_control/release", json={"effect": None}).raise_for_status()
+    held = {"effect": order["transactions"][0]["id"]}
+    told.control.post("/_control/release", json=held).raise_for_status()
 
     assert [one.document["status"] for one in receiver.wait(2)] == ["PENDING", "PAID"]
 
