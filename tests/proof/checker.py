@@ -70,7 +70,9 @@ _DRAWN = {
 
 
 def effects_of(truth: Path | Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Effects by reference, without those that were cancelled.
+    """Payouts by reference, without those that were cancelled.
+
+    Orders collect and refunds give back what orders collected: neither pays a line of a file.
 
     Args:
         truth: the truth log, as a file or as its lines.
@@ -80,7 +82,7 @@ def effects_of(truth: Path | Iterable[dict[str, Any]]) -> dict[str, list[dict[st
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         for effect in line.get("effects", []):
-            if effect["effect"] not in cancelled:
+            if line["kind"] not in {"order", "refund"} and effect["effect"] not in cancelled:
                 found[effect["reference"]].append(effect)
     return found
 
@@ -217,7 +219,7 @@ def _accounts(connection: psycopg.Connection[Any]) -> Iterator[str]:
     ):
         if kept is not None and kept != balance:
             yield f"{kind}:{owner}:{currency} keeps {kept}, its transfers say {balance}"
-        if kind not in {"external"} and balance < 0:
+        if kind != "external" and balance < 0:
             yield f"{kind}:{owner}:{currency} is overdrawn by {-balance}"
     for currency, total in connection.execute(
         "SELECT currency, sum(balance_minor)::bigint FROM ledger_balance GROUP BY 1"
