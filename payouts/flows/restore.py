@@ -15,6 +15,7 @@ fence, and a machine that never worked with the database after the copy was take
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from payouts.store.engine import Database
 
 __all__ = ["Confirmed", "Keeper", "Keyed", "confirm", "start", "waits_for"]
+
+log = logging.getLogger(__name__)
 
 ACTOR = "start:restored"
 REASON = "restored_found"
@@ -88,8 +91,15 @@ class Keeper:
             self.raise_now()
 
     def claimed(self, fence: int) -> None:
-        """Keep the fence of attempts that are committed, before their requests leave."""
-        generation.write_fence(self.fence_path, self.database_id, fence)
+        """Keep the fence of attempts that are committed, before their requests leave.
+
+        A disk that refuses it stops nothing here, where items would become unclear without having
+        been sent; the next raise fails on it before anything more is claimed.
+        """
+        try:
+            generation.write_fence(self.fence_path, self.database_id, fence)
+        except OSError as error:
+            log.error("fence_not_kept path=%s reason=%s", self.fence_path.name, error.strerror)  # noqa: TRY400  expected, without its traceback
 
     @property
     def fence_path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -231,3 +232,31 @@ def test_a_key_without_the_scope_is_explained(make_desk: Callable[..., Desk]) ->
 
     assert done.code == 1
     assert "scope" in done.out
+
+
+def test_a_restored_backup_is_said_and_two_people_confirm(desk: Desk) -> None:
+    desk.terminal.write([turkish("R-1")])
+    desk.run("status")
+    path = desk.terminal.folder / ".payouts" / "generation"
+    mark = json.loads(path.read_text())
+    path.write_text(json.dumps(mark | {"generation": mark["generation"] + 100}))
+    words = ("resume", "orkesta", "--confirm-restored", "--reason", "compared with their list")
+
+    noticed = desk.run("status")
+    waits = desk.run("run", "payees.csv")
+    shown = desk.run("incidents")
+    plain = desk.run("resume", "orkesta", *WHY)
+    first = desk.run(*words, "--actor", "ana")
+    same = desk.run(*words, "--actor", "ANA")
+    second = desk.run(*words, "--actor", "bob", "--json")
+    paid = desk.run("run", "payees.csv")
+
+    assert "older copy" in noticed.err
+    assert "older copy" not in waits.err
+    assert waits.code == 5
+    assert "E_RESTORED" in shown.out
+    assert (plain.code, "E_RESTORED_WAITS" in plain.err) == (2, True)
+    assert (first.code, same.code) == (5, 2)
+    assert (second.code, second.document["over"]) == (0, True)
+    assert paid.code == 0, paid.out + paid.err
+    assert list(desk.terminal.effects().values()) == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -248,6 +249,27 @@ def test_the_fence_is_kept_with_each_claim_and_never_falls(keeper: Keeper) -> No
 
     assert generation.read_fence(keeper.fence_path, "abcd") == 17
     assert generation.read_fence(keeper.fence_path, "other") == 0
+
+
+def test_a_disk_that_refuses_the_fence_stops_no_request_that_is_committed(
+    keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The items would be unclear without having been sent, and at some platforms for good."""
+    keeper.fence_path.mkdir()
+
+    keeper.claimed(5)
+
+    assert "fence_not_kept" in caplog.text
+
+
+def test_what_root_makes_belongs_to_the_owner_of_the_folder(keeper: Keeper) -> None:
+    if os.geteuid() == 0:
+        os.chown(keeper.path.parent, 65534, 65534)
+    keeper.raise_now()
+    keeper.claimed(5)
+
+    owners = {path.stat().st_uid for path in keeper.path.parent.glob("generation*")}
+    assert owners == {keeper.path.parent.stat().st_uid}
 
 
 @pytest.mark.parametrize("text_there", ["", "{", "[]", '{"database": "abcd"}', "7"])
