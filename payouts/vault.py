@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ErasedError", "Keys", "Sealed", "Sealer", "Vault", "VaultError", "token_of"]
 
+_KEY = 32
 _NONCE = 12
 _MARK: Final = "@"  # vault key id @ token, in a blob's key id
 _REMEMBERED_S: Final = 120.0
@@ -126,8 +127,9 @@ class Vault:
 
     def _sealed(self, row: int, plain: bytes, key_id: str, wrap: AESGCM) -> Sealed:
         bound = row.to_bytes(8, "big", signed=True)
-        data_key = self._random(32)
-        wrap_nonce, nonce = self._random(_NONCE), self._random(_NONCE)
+        chance = self._random(_KEY + 2 * _NONCE)  # at once: asking the system costs more than AES
+        data_key, wrap_nonce = chance[:_KEY], chance[_KEY : _KEY + _NONCE]
+        nonce = chance[_KEY + _NONCE :]
         return Sealed(
             key_id,
             wrap_nonce + wrap.encrypt(wrap_nonce, data_key, bound),
