@@ -86,14 +86,15 @@ def explain(
 def _word_meaning(word: str) -> tuple[str, str] | None:
     """What a stored word says that is no code of ours: the reason of a hold, a state, an answer."""
     from payouts.core.problems import HOLDS  # noqa: PLC0415  bodies import what they need
-    from payouts.flows.explain import STATES, meaning  # noqa: PLC0415  the same
+    from payouts.flows.explain import STATES, code_word, meaning  # noqa: PLC0415  the same
 
     if word in HOLDS:
         return f"why a run is held: {HOLDS[word].message}", HOLDS[word].hint
     if word in set(State):
         return f"a state: {STATES[State(word)]}", f"`payouts items last --state {word}` lists them."
-    said = meaning(word)
-    if said == word:
+    code = word if word.startswith("bisect:") else code_word(word)
+    said = meaning(code)
+    if said == code:
         return None
     return f"why an item is where it is: {said}", "`payouts explain ITEM` says what comes next."
 
