@@ -5,7 +5,8 @@ and needs a committed attempt (`Permit`); nothing there is idempotent. What we k
 answer:
 
 * a 503 is documented as not executed, here and nowhere else; so is `TemporaryFailure`
-* a 409 is a refusal of the gateway (A-ORC-1), a 400 one of the fields
+* a 409 whose body says `Rejected` or `NotImplemented` is a refusal of the gateway (A-ORC-1), another
+  409 is unclear; a 400 refuses the fields
 * a 500 may have been executed, whatever its body says
 * a charge or authorisation is looked up by its `myRef` (A-ORC-2: unknown is a 409, and no proof);
   for captures, refunds and voids no look-up is documented, so they stay unclear
@@ -55,6 +56,7 @@ _VERDICTS: Final = {
     "FatalFailure": Verdict.REJECTED,
     "TemporaryFailure": Verdict.NOT_EXECUTED,
 }
+_REFUSALS: Final = ("Rejected", "NotImplemented")
 _JSON: Final = {"Content-Type": "application/json"}
 _UNAUTHORIZED: Final = 401
 OK: Final = 200
@@ -236,8 +238,9 @@ class Orchestra:
         """The class of an answer to an operation: see the table in this module's docstring."""
         if exchange.failure is not None:
             return of_failure(exchange.failure)
-        if exchange.status == 409:  # noqa: PLR2004  A-ORC-1
-            return Answer.REJECTED
+        if exchange.status == 409:  # noqa: PLR2004  a refusal says so; a bare conflict says nothing
+            said = readable(exchange).get("operationResultCode")
+            return Answer.REJECTED if said in _REFUSALS else Answer.UNCLEAR
         answer = of_status(exchange.status, not_executed_on_503=True)
         return Answer.REJECTED if answer is Answer.POISONED else answer
 

@@ -139,6 +139,27 @@ def test_an_answer_that_is_lost_is_found_in_the_list_and_never_asked_for_again(
     assert till.funded() == 12_55
 
 
+FAULTS = (
+    *("reset_after_reading", "effect_then_close", "late_reply", "drip", "server_error"),
+    *("bad_gateway", "unavailable", "request_timeout", "in_progress", "locked", "not_implemented"),
+    *("redirect", "timeout_then_effect", "accepted", "no_content", "malformed", "empty_body"),
+    *("repeated_keys", "nan", "cut", "cut_clean", "unknown_status", "other_amount"),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_makes_two_links_or_loses_one(till: Till, fault: str) -> None:
+    till.fault(fault)
+    made = till.ask()
+    till.control("faults", [])
+    time.sleep(0.6 if fault == "timeout_then_effect" else 0)
+
+    seen = made if made.final else till.look(made).collection
+
+    assert till.made_there(made) == (seen.state is CollectionState.OPEN)
+    assert seen.state in {CollectionState.OPEN, CollectionState.UNCLEAR, CollectionState.REFUSED}
+
+
 def test_it_is_found_behind_a_hundred_others(till: Till) -> None:
     till.fault("effect_then_reset")
     made = till.ask()

@@ -84,9 +84,6 @@ def live(_started: Live) -> Iterator[Live]:
     _started.control("settings", {"empty_401": False, "payload_name": "clearPayload"})
 
 
-# -- what is sent -----------------------------------------------------------------------------------
-
-
 def test_a_charge_is_written_as_the_specification_has_it() -> None:
     """Amounts in major units, digit by digit; our reference is always there (PROVIDERS 3.10)."""
     request = OFFLINE.charge(operation(minor=10**15 - 1))
@@ -154,16 +151,13 @@ def test_cards_keys_and_credentials_are_not_shown() -> None:
         assert secret not in shown
 
 
-# -- what an answer means ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
         (200, Answer.READABLE),
         (202, Answer.READABLE),
         (400, Answer.REJECTED),
-        (409, Answer.REJECTED),
+        (409, Answer.UNCLEAR),
         (401, Answer.CONFIGURATION),
         (404, Answer.CONFIGURATION),
         (429, Answer.NOT_EXECUTED),
@@ -244,8 +238,12 @@ def test_a_success_that_cannot_be_read_is_none(raw: bytes) -> None:
     ("status", "raw", "code"),
     [
         (400, b'{"fieldName": "card.cardNumber", "errors": ["bad"]}', "card.cardNumber"),
-        (409, b'{"operationResultDescription": "declined"}', "declined"),
-        (409, b"", "http_409"),
+        (
+            409,
+            b'{"operationResultCode": "Rejected", "operationResultDescription": "declined"}',
+            "declined",
+        ),
+        (409, b'{"operationResultCode": "NotImplemented"}', "http_409"),
         (400, b"<html>", "http_400"),
     ],
 )
@@ -255,7 +253,10 @@ def test_a_refusal_says_why_where_it_has_a_body(status: int, raw: bytes, code: s
     assert (read.verdict, read.code) == (Verdict.REJECTED, code)
 
 
-# -- a life over the socket -------------------------------------------------------------------------
+@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b'{"error": "in progress"}'])
+def test_a_conflict_that_says_nothing_is_unclear(raw: bytes) -> None:
+    """Somebody on the way may have said it, of a request that is still at work."""
+    assert OFFLINE.answer(Exchange(409, raw)) is Answer.UNCLEAR
 
 
 def test_money_is_held_taken_and_given_back_in_parts(live: Live) -> None:
@@ -316,6 +317,46 @@ def test_an_answer_that_is_lost_is_found_by_our_reference_and_not_sent_again(
     assert live.truth(wanted.wire) == 1
 
 
+FAULTS = (
+    *("accept_then_close", "reset_on_accept", "reset_before_reading", "reset_after_reading"),
+    *("effect_then_close", "late_reply", "drip", "server_error", "bad_gateway", "gateway_timeout"),
+    *("too_many_requests", "poison", "unauthorized", "no_funds", "forbidden", "not_found"),
+    *("request_timeout", "in_progress", "locked", "too_early", "not_implemented", "duplicate"),
+    *("redirect", "error_after_effect", "accepted", "no_content", "html", "malformed"),
+    *("empty_body", "nan", "cut", "cut_clean", "other_amount", "other_currency"),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_makes_us_believe_what_is_not_so(live: Live, fault: str) -> None:
+    """Not executed and rejected are proofs, paid is paid, and the rest is found by a look."""
+    connection = {"accept_then_close", "reset_on_accept", "reset_before_reading"}
+    route = {} if fault in connection else {"route": "POST /orchestra/PaymentGateway/charge"}
+    live.control("faults", [{"fault": fault, "nth": [1], **route}])
+    wanted = operation(f"fault-{fault}")
+
+    exchange = live.send(live.platform.charge(wanted))
+    live.control("faults", [])
+    answer = live.platform.answer(exchange)
+    charged = live.truth(wanted.wire)
+    looked = live.send(live.platform.status(wanted.wire, wanted.account))
+    found = live.platform.read_status(looked, wanted)
+
+    assert charged <= 1
+    assert (found is not None) == (charged == 1)
+    if answer in {Answer.NOT_EXECUTED, Answer.CONFIGURATION, Answer.REJECTED}:
+        assert charged == 0
+    elif answer is Answer.READABLE and believed(live, exchange, wanted) is Verdict.SETTLED:
+        assert charged == 1
+
+
+def believed(live: Live, exchange: Exchange, wanted: Operation) -> Verdict:
+    try:
+        return live.platform.read(exchange, wanted).verdict
+    except UnreadableError:
+        return Verdict.UNCLEAR
+
+
 def test_what_never_arrived_is_unknown_and_that_is_no_verdict(live: Live) -> None:
     """A-ORC-2: none is "not found", which counts only as often and as late as P5 says."""
     rule = {"fault": "reset_after_reading", "route": "POST /orchestra/PaymentGateway/charge"}
@@ -368,9 +409,6 @@ def test_an_attempt_that_is_too_late_is_not_sent(live: Live) -> None:
     assert live.truth("late") == 0
 
 
-# -- keys, gateways, accounts -----------------------------------------------------------------------
-
-
 def test_a_key_is_checked_with_whatever_body_its_refusal_has(live: Live) -> None:
     """A-ORC-4."""
     platform = live.platform
@@ -415,9 +453,6 @@ def test_accounts_are_read_in_whatever_case_they_are_written() -> None:
 def test_a_name_that_the_platform_refuses_is_not_sent(name: str) -> None:
     with pytest.raises(UsageError):
         OFFLINE.put_account(name, Account("NULLSuccess"))
-
-
-# -- tokens -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["clearPayload", "payload"])
