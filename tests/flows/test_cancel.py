@@ -250,21 +250,37 @@ def test_a_lost_answer_to_a_cancel_is_decided_by_a_look(
     world.check()
 
 
-def test_a_cancel_and_a_claim_at_once_have_one_winner(make_world: Callable[..., World]) -> None:
-    """Each of many runs is cancelled somewhere between its approval and its end (P14)."""
-    world = make_world(speed="12", settings="[retry]\npace = 0.002\n")
+LATE_SENDS = (
+    "SELECT a.id FROM attempt a JOIN batch b ON b.id = a.batch_id JOIN cancel_request c"
+    " ON c.run_id = b.run_id AND a.opened_at > c.asked_at AND (c.item_id IS NULL"
+    " OR (a.members IS NULL AND c.item_id BETWEEN b.lo AND b.hi) OR c.item_id = ANY(a.members))"
+)
+"""Attempts that were opened after somebody asked that one of their items be cancelled."""
+
+
+@pytest.mark.parametrize("provider", ["orkesta", "orkestra"])
+def test_a_cancel_and_a_claim_at_once_have_one_winner(
+    make_world: Callable[..., World], provider: str
+) -> None:
+    """Each of many runs is cancelled somewhere between its approval and its end (P14).
+
+    At the platform with keys every third answer is lost, so that sends under the key race too.
+    """
+    faults = '[[fault]]\nfault = "{}"\nroute = "POST /orkestra/payouts"\nprobability = 0.2\n'
+    lost = faults.format("server_error") + faults.format("error_after_effect")
+    world = make_world(lost, speed="12", settings="[retry]\npace = 0.0005\n")
+    line = {"orkesta": turkish, "orkestra": sepa}[provider]
     runs = [
         world.load(
-            world.write(
-                [turkish(f"R-{turn}-{place}", f"{10 + turn}.{place}0") for place in range(3)]
-            )
+            world.write([line(f"R-{turn}-{place}", f"{10 + turn}.{place}0") for place in range(3)])
         ).run_id
-        for turn in range(16)
+        for turn in range(14)
     ]
     draw = random.Random(7)  # noqa: S311  the same rounds each time
     chosen = {run: None if draw.random() < 0.5 else draw.choice(items(world, run)) for run in runs}
     waits = {run: draw.uniform(0, 1.2) for run in runs}
     late: list[int] = []
+    broke: list[Exception] = []
 
     def asked(run: int) -> None:
         time.sleep(waits[run])
@@ -273,34 +289,39 @@ def test_a_cancel_and_a_claim_at_once_have_one_winner(make_world: Callable[..., 
         except UsageError:
             late.append(run)
 
+    def rests() -> bool:
+        ends = {"settled", "cancelled", "unknown", "review"}
+        return not any(thread.is_alive() for thread in threads) and all(
+            ends >= world.states(run).keys() for run in runs
+        )
+
     threads = [threading.Thread(target=asked, args=(run,)) for run in runs]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 25
-    asyncio.run(
-        work(
-            world.parts,
-            finished=lambda: (
-                (
-                    all({"settled", "cancelled"} >= world.states(run).keys() for run in runs)
-                    and not any(thread.is_alive() for thread in threads)
-                )
-                or time.monotonic() > end
-            ),
-            poll_s=0.05,
-            said=world.alarms.append,
+    for finished in (lambda: rests() or time.monotonic() > end, _after(0.5)):
+        asyncio.run(
+            work(
+                world.parts,
+                finished=finished,
+                poll_s=0.05,
+                said=world.alarms.append,
+                broken=lambda _lane, error: broke.append(error),
+            )
         )
-    )
     for thread in threads:
         thread.join()
 
     final = dict(world.sql("SELECT id, state::text FROM item_now"))
     paid, wires = world.effects(), world.wires()
     books = _cancelled_there(world)
-    assert set(final.values()) == {"settled", "cancelled"}, final
+    assert broke == []
+    assert world.sql(LATE_SENDS) == []
     for item, state in final.items():
         alive = [one for one in paid.get(wires[item], []) if one["effect"] not in books]
-        assert len(alive) == (1 if state == "settled" else 0), (item, state)
+        allowed = {"settled": {1}, "cancelled": {0}}.get(state, {0, 1})
+        assert len(alive) in allowed, (item, state)
+    assert provider == "orkestra" or set(final.values()) == {"settled", "cancelled"}
     assert len(late) < len(runs)
     world.check()
 
