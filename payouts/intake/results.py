@@ -50,9 +50,7 @@ def write_results(
     with whole_file(csv_path) as csv_file, whole_file(jsonl_path) as jsonl_file:
         out = Delimited(csv_file, survey)
         # The file and the database are read in one thread while another joins and writes.
-        pages = (
-            (page, outcomes(page["line"][0], page["line"][-1])) for page in originals(survey)
-        )
+        pages = ((page, outcomes(page["line"][0], page["line"][-1])) for page in originals(survey))
         for original, found in ahead(pages):
             rows = _joined(original, found, survey)
             if count == 0:

@@ -16,7 +16,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError, field_validator
 from sqlmodel import Session, col, select
 
-from payouts.wiring import _SANDBOX_ACCOUNTS
+from payouts.platforms import _SANDBOX_ACCOUNTS
 from tests.benchmarks.data import BATCH, good_lines
 from tests.benchmarks.flow import control
 from tests.benchmarks.models import Event, LedgerEntry, Payment, Scripted
