@@ -15,7 +15,6 @@ ALLOWED = {
     "tests/flows/test_inbox.py": (540, "one webhook after the other"),
     "tests/intake/test_checks.py": (540, "tables of lines"),
     "tests/intake/test_file_kinds.py": (620, "tables of files"),
-    "tests/providers/test_orchestra.py": (540, "one card operation after the other"),
     "tests/store/test_guards.py": (660, "one guard after the other"),
     "tests/test_scheduler.py": (640, "one clock for all"),
 }

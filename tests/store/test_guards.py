@@ -470,10 +470,14 @@ WRITTEN_ONCE = {
     "payer": "name = 'other'",
     "item_move": "evidence = false",
     "control_action": "reason = 'other'",
+    "collection_event": "after = 'paid'",
+    "collection_move": "after = 'paid'",
+    "erasure": "actor = 'other'",
 }
 KEPT = (
     *("batch", "attempt", "hold", "pipeline_run", "ledger_account"),
     *("cancel_request", "cancel_attempt", "resolution", "restoration"),
+    *("collection", "collection_attempt"),
 )
 NEVER = "are never changed or deleted"
 REMOVALS = [
