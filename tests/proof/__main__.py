@@ -70,7 +70,7 @@ def main() -> int:
                 "simulation": lambda: prover.simulation(given.begin, given.schedules),
             }
             rows += works[name]()
-    print(_table(rows, _commit()))
+    print(_table(rows, _commit()))  # noqa: T201  the figures
     return 0 if rows and all(row.good for row in rows) else 1
 
 
@@ -106,7 +106,7 @@ class Prover:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(done.stdout[-6000:], done.stderr[-2000:], flush=True)
+            print(done.stdout[-6000:], done.stderr[-2000:], flush=True)  # noqa: T201  the figures
         lines = done.stdout.strip().splitlines() or ["nothing was said"]
         return Row(what, "", time.monotonic() - begun, lines[-1].strip("= "), not done.returncode)
 
@@ -144,10 +144,10 @@ class Prover:
                 for name, count in zip(_COUNTED, figures.groups(), strict=True):
                     sums[name] += int(count)
         failed = [text for text, good in told if not good]
-        print(*failed, sep="\n", end="\n" if failed else "", flush=True)
+        print(*failed, sep="\n", end="\n" if failed else "", flush=True)  # noqa: T201  the figures
         result = f"{sums['schedules']} schedules, {sums['items']} items, {sums['faults']} faults: "
         result += f"{len(failed)} parts with a broken promise" if failed else "0 broken promises"
-        seeds = f"{begin}–{begin + schedules - 1}"
+        seeds = f"{begin}-{begin + schedules - 1}"
         good = not failed and sums["schedules"] == schedules
         return [Row("simulation", seeds, time.monotonic() - begun, result, good)]
 

@@ -5,6 +5,7 @@ Each history is forged inside a transaction in which the database's guards are o
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,11 @@ from tests.proof.checker import broken_promises, effects_of
 from tests.simulation.loading import wire_of
 
 if TYPE_CHECKING:
-    import json
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from payouts.store.engine import Database
     from tests.desk import Desk
-
-    Json = json.JSONEncoder
 
 Truth = list[dict[str, Any]]
 LINES = 6
@@ -63,7 +61,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(desk: Desk, sepa: Callable[..., str]) -> Iterator[Story]:
+def story(desk: Desk, sepa: Callable[..., str]) -> Story:
     run = desk.load(sepa(LINES, prefix="CHECK")).run_id
     desk.send(run)
     desk.answer(run, "settled", lines=[2, 3, 4, 5])
@@ -75,7 +73,7 @@ def story(desk: Desk, sepa: Callable[..., str]) -> Iterator[Story]:
     made = Story(desk.database, run, {i: wire_of("acme", ref) for i, ref in rows}, [])
     made.truth = [{"kind": "payout", "effects": [made.effect(place)]} for place in range(4)]
     made.truth.append({"kind": "payout", "effects": [made.effect(4, fate="failed")]})
-    yield made
+    return made
 
 
 def test_a_good_history_is_good(story: Story) -> None:
@@ -90,8 +88,6 @@ def test_what_the_platform_did_and_was_not_recorded_yet_is_good(story: Story) ->
 
 
 def test_a_truth_log_of_lines_and_of_a_file_is_read_alike(story: Story, tmp_path: Path) -> None:
-    import json  # noqa: PLC0415  this test alone writes a file
-
     path = tmp_path / "truth.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in story.truth))
 
@@ -181,8 +177,10 @@ FORGERIES = [
         "evidence about another batch",
         0,
         [
-            "UPDATE evidence SET batch_id = 0 WHERE id = (SELECT evidence_id FROM item_event"
-            " WHERE item_id = %(item)s)"
+            (
+                "UPDATE evidence SET batch_id = 0 WHERE id = (SELECT evidence_id FROM item_event"
+                " WHERE item_id = %(item)s)"
+            )
         ],
         {},
         "has no evidence",
@@ -201,9 +199,11 @@ FORGERIES = [
             MOVED.replace("'forger'", "'forger'")
             .replace("evidence_id,", "evidence_id, clouded,", 1)
             .replace("evidence_id, state", "NULL, true, state"),
-            "INSERT INTO item_event (item_id, batch_id, posting, before, after, seq, actor)"
-            " SELECT id, batch_id, 0, state, 'review', (seq + 1)::smallint, 'forger' FROM item_now"
-            " WHERE id = %(item)s",
+            (
+                "INSERT INTO item_event (item_id, batch_id, posting, before, after, seq, actor)"
+                " SELECT id, batch_id, 0, state, 'review', (seq + 1)::smallint, 'forger' FROM item_now"
+                " WHERE id = %(item)s"
+            ),
         ],
         {"after": "unknown"},
         "ends a doubt",
@@ -247,8 +247,10 @@ FORGERIES = [
         "a transfer of another amount",
         0,
         [
-            "UPDATE ledger_transfer SET amount_minor = amount_minor + 1"
-            " WHERE kind = 'pending>approved'"
+            (
+                "UPDATE ledger_transfer SET amount_minor = amount_minor + 1"
+                " WHERE kind = 'pending>approved'"
+            )
         ],
         {},
         "its items say",
@@ -271,9 +273,11 @@ FORGERIES = [
         "an opening balance that was booked twice",
         0,
         [
-            "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind)"
-            " SELECT 0, credit_id, debit_id, amount_minor, currency, kind FROM ledger_transfer"
-            " WHERE kind = 'opening'"
+            (
+                "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind)"
+                " SELECT 0, credit_id, debit_id, amount_minor, currency, kind FROM ledger_transfer"
+                " WHERE kind = 'opening'"
+            )
         ],
         {},
         "was opened 2 times",
@@ -282,11 +286,13 @@ FORGERIES = [
         "more given back than was paid",
         0,
         [
-            "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind,"
-            " run_id, batch_id, item_id, corrects)"
-            " SELECT 0, t.debit_id, b.funding_id, i.amount_minor + 1, t.currency, 'refund', t.run_id,"
-            " b.id, i.id, t.id FROM ledger_transfer t JOIN batch b ON b.id = t.batch_id"
-            " JOIN item i ON i.id = %(item)s AND i.batch_id = b.id WHERE t.kind = 'sending>settled'"
+            (
+                "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind,"
+                " run_id, batch_id, item_id, corrects)"
+                " SELECT 0, t.debit_id, b.funding_id, i.amount_minor + 1, t.currency, 'refund', t.run_id,"
+                " b.id, i.id, t.id FROM ledger_transfer t JOIN batch b ON b.id = t.batch_id"
+                " JOIN item i ON i.id = %(item)s AND i.batch_id = b.id WHERE t.kind = 'sending>settled'"
+            )
         ],
         {},
         "given back was",
@@ -295,12 +301,14 @@ FORGERIES = [
         "two refunds that are more than the payment together",
         0,
         [
-            "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind,"
-            " run_id, batch_id, item_id, corrects)"
-            " SELECT -n, t.debit_id, b.funding_id, i.amount_minor * 6 / 10, t.currency, 'refund',"
-            " t.run_id, b.id, i.id, t.id FROM generate_series(1, 2) n, ledger_transfer t"
-            " JOIN batch b ON b.id = t.batch_id JOIN item i ON i.id = %(item)s AND i.batch_id = b.id"
-            " WHERE t.kind = 'sending>settled'"
+            (
+                "INSERT INTO ledger_transfer (posting, credit_id, debit_id, amount_minor, currency, kind,"
+                " run_id, batch_id, item_id, corrects)"
+                " SELECT -n, t.debit_id, b.funding_id, i.amount_minor * 6 / 10, t.currency, 'refund',"
+                " t.run_id, b.id, i.id, t.id FROM generate_series(1, 2) n, ledger_transfer t"
+                " JOIN batch b ON b.id = t.batch_id JOIN item i ON i.id = %(item)s AND i.batch_id = b.id"
+                " WHERE t.kind = 'sending>settled'"
+            )
         ],
         {},
         "given back was",

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy.exc import DBAPIError
 
 from payouts.core.items import MOVES, State
 from payouts.core.sealed import Sealed
@@ -28,7 +29,7 @@ from payouts.store import inbox
 from tests.proof.checker import broken_promises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from payouts.store.engine import Database
     from tests.desk import Desk
@@ -49,6 +50,11 @@ DEPTHS = [
 TABLE = {(move.before, move.after): move for move in MOVES}
 
 
+def _walk(machine: Callable[[], RuleBasedStateMachine], depth: settings) -> None:
+    """Hypothesis takes whatever makes a machine; its types say a class."""
+    run_state_machine_as_test(machine, settings=depth)  # type: ignore[arg-type]
+
+
 class InTransaction(RuleBasedStateMachine):
     """Steps inside one transaction that is undone; each step is a savepoint."""
 
@@ -60,11 +66,11 @@ class InTransaction(RuleBasedStateMachine):
         self.connection.rollback()
         self.connection.close()
 
-    def goes_through(self, statement: str, values: object = ()) -> bool:
+    def goes_through(self, statement: str, values: Sequence[object] = ()) -> bool:
         """Whether the database takes it; a refusal undoes the step alone."""
         try:
             with self.connection.transaction():
-                self.connection.execute(statement, values)  # type: ignore[arg-type]
+                self.connection.execute(statement, values)
         except psycopg.errors.IntegrityError:
             return False
         return True
@@ -191,7 +197,7 @@ def approved(desk: Desk, sepa: Callable[..., str]) -> int:
 def test_an_item_moves_as_its_table_says_and_in_no_other_way(
     database: Database, approved: int, depth: settings
 ) -> None:
-    run_state_machine_as_test(lambda: ItemMachine(database, approved), settings=depth)
+    _walk(lambda: ItemMachine(database, approved), depth)
 
 
 # -- the ledger ------------------------------------------------------------------------------------
@@ -244,13 +250,17 @@ class LedgerMachine(InTransaction):
     @rule(
         statement=st.sampled_from(
             (
-                "UPDATE ledger_account SET balance_minor = balance_minor + 1"
-                " WHERE balance_minor IS NOT NULL",
+                (
+                    "UPDATE ledger_account SET balance_minor = balance_minor + 1"
+                    " WHERE balance_minor IS NOT NULL"
+                ),
                 "UPDATE ledger_transfer SET amount_minor = 1",
                 "DELETE FROM ledger_transfer",
                 "DELETE FROM ledger_account WHERE owner = 'machine'",
-                "INSERT INTO ledger_account (name, kind, owner, currency, balance_minor)"
-                " VALUES ('rich', 'funding', 'rich', 'EUR', 100)",
+                (
+                    "INSERT INTO ledger_account (name, kind, owner, currency, balance_minor)"
+                    " VALUES ('rich', 'funding', 'rich', 'EUR', 100)"
+                ),
             )
         )
     )
@@ -273,7 +283,7 @@ class LedgerMachine(InTransaction):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_ledger_balances_whatever_is_tried(database: Database, depth: settings) -> None:
-    run_state_machine_as_test(lambda: LedgerMachine(database), settings=depth)
+    _walk(lambda: LedgerMachine(database), depth)
 
 
 # -- the inbox -------------------------------------------------------------------------------------
@@ -316,13 +326,15 @@ class InboxMachine(RuleBasedStateMachine):
         key = sorted(self.states)[draw % len(self.states)]
         wait = 60.0 if state == "orphan" else None
         done = self.states[key] in {"applied", "recorded"}
+        forbidden = done and state != self.states[key]
         try:
             with self.database.unit() as unit:
                 inbox.mark(unit, [inbox.Mark(key, state, error="why", wait_s=wait)])
-        except Exception as error:  # noqa: BLE001  the database says why
-            assert done, error
-            assert state != self.states[key], error
-        else:
+            taken = True
+        except DBAPIError:
+            taken = False
+        assert taken or forbidden
+        if taken:
             with self.database.reading() as unit:
                 (now,) = unit.exec_driver_sql(
                     "SELECT state FROM webhook_inbox WHERE id = %s", (key,)
@@ -349,7 +361,7 @@ class InboxMachine(RuleBasedStateMachine):
 def test_an_event_counts_once_however_often_it_is_delivered(
     database: Database, depth: settings
 ) -> None:
-    run_state_machine_as_test(lambda: InboxMachine(database), settings=depth)
+    _walk(lambda: InboxMachine(database), depth)
 
 
 # -- the identity of lines -------------------------------------------------------------------------
@@ -428,4 +440,4 @@ def _text(lines: dict[str, int]) -> str:
 def test_a_line_is_claimed_once_whatever_file_it_comes_in(desk: Desk, depth: settings) -> None:
     fewer = settings(depth, max_examples=max(4, depth.max_examples // 3), stateful_step_count=8)
 
-    run_state_machine_as_test(lambda: IntakeMachine(desk), settings=fewer)
+    _walk(lambda: IntakeMachine(desk), fewer)

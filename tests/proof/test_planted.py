@@ -42,9 +42,9 @@ def texts() -> dict[Path, str]:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_bug_can_still_be_planted(texts: dict[Path, str], bug: Bug) -> None:
     """One whose target is gone would be killed by nothing and by everything."""
-    assert runner.changed(texts, runner.edits_of(bug))
+    assert runner.changed(texts, runner.edits_of(bug), bug.layer)
     if bug.off:
-        assert len(runner.changed(texts, runner.edits_of(bug, layer_off=True))) > 1
+        assert len(runner.changed(texts, runner.edits_of(bug, layer_off=True), bug.layer)) > 1
 
 
 def test_a_bug_whose_target_is_gone_or_twice_there_is_refused(texts: dict[Path, str]) -> None:

@@ -157,8 +157,20 @@ class Office:
                 key = batch_lo + place
                 amount = sum(lines[i][1] for i in part)
                 batches.append(
-                    (key, run, item_lo + part[0], item_lo + part[-1], provider, payer, currency)
-                    + (None, len(part), amount, *_keys(accounts), sha)
+                    (
+                        key,
+                        run,
+                        item_lo + part[0],
+                        item_lo + part[-1],
+                        provider,
+                        payer,
+                        currency,
+                        None,
+                        len(part),
+                        amount,
+                        *_keys(accounts),
+                        sha,
+                    )
                 )
                 sealed.append((key, "sim", *self.vault.seal(key, body)))
             runs.insert_batches(unit, pl.DataFrame(batches, schema=_BATCH, orient="row"))
@@ -168,19 +180,39 @@ class Office:
                 "item",
                 ("id", "batch_id", "line_id", "amount_minor", "wire_prefix", "account_last4"),
                 [
-                    (item_lo + i, batch_lo + i // batch_max, line_lo + i, amount, prefix_of(wire))
-                    + ("3000",)
+                    (
+                        item_lo + i,
+                        batch_lo + i // batch_max,
+                        line_lo + i,
+                        amount,
+                        prefix_of(wire),
+                        "3000",
+                    )
                     for i, ((_, amount), wire) in enumerate(zip(lines, wires, strict=True))
                 ],
             )
             bulk.copy_rows(
                 unit,
                 "line",
-                (*("id", "run_id", "number", "outcome", "payer_id", "reference", "item_id"),)
-                + ("amount_minor", "currency", "content"),
+                (
+                    *("id", "run_id", "number", "outcome", "payer_id", "reference", "item_id"),
+                    "amount_minor",
+                    "currency",
+                    "content",
+                ),
                 [
-                    (line_lo + i, run, i + 2, "accepted", payer_id, reference, item_lo + i)
-                    + (amount, currency, wires[i].encode())
+                    (
+                        line_lo + i,
+                        run,
+                        i + 2,
+                        "accepted",
+                        payer_id,
+                        reference,
+                        item_lo + i,
+                        amount,
+                        currency,
+                        wires[i].encode(),
+                    )
                     for i, (reference, amount) in enumerate(lines)
                 ],
             )
@@ -213,8 +245,17 @@ class Office:
     def _body(self, provider: str) -> bytes:
         """The connector's own encoding of one item, with marks where the items differ."""
         row: dict[str, Any] = dict.fromkeys(
-            ("description", "bank_code", "branch_code", "account_type", "document")
-            + ("document_kind", "network", "email", "phone")
+            (
+                "description",
+                "bank_code",
+                "branch_code",
+                "account_type",
+                "document",
+                "document_kind",
+                "network",
+                "email",
+                "phone",
+            )
         )
         account = _LINES[provider].rpartition(",")[2]
         row |= {"amount_minor": _MARK_AMOUNT, "exponent": 2, "currency": CURRENCY[provider]}
@@ -239,10 +280,20 @@ class Office:
 
 _PAYLOAD = ("batch_id", "encoder", "key_id", "data_key", "body")
 _BATCH: dict[str, Any] = {
-    **{"id": pl.Int64, "run_id": pl.Int64, "lo": pl.Int64, "hi": pl.Int64},
-    **{"provider": pl.String, "funding": pl.String, "currency": pl.String, "due_date": pl.Date},
-    **{"items": pl.Int64, "amount_minor": pl.Int64, "funding_id": pl.Int64},
-    **{"reserved_id": pl.Int64, "in_transit_id": pl.Int64, "paid_id": pl.Int64},
+    "id": pl.Int64,
+    "run_id": pl.Int64,
+    "lo": pl.Int64,
+    "hi": pl.Int64,
+    "provider": pl.String,
+    "funding": pl.String,
+    "currency": pl.String,
+    "due_date": pl.Date,
+    "items": pl.Int64,
+    "amount_minor": pl.Int64,
+    "funding_id": pl.Int64,
+    "reserved_id": pl.Int64,
+    "in_transit_id": pl.Int64,
+    "paid_id": pl.Int64,
     "payload_hash": pl.Binary,
 }
 

@@ -11,13 +11,13 @@ import asyncio
 import contextvars
 import re
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from payouts.providers.client import Client, Exchange, Permit, Request, Timeouts
 from tests.simulation.platform import Reply
-from tests.simulation.virtual import WORKER, DiedError
+from tests.simulation.virtual import WORKER, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,6 +88,7 @@ class Network:
         self,
         loop: VirtualLoop,
         platform: Platform,
+        *,
         faults: Sequence[Fault],
         wires: Sequence[str],
         tell: Callable[[str], None],
@@ -103,7 +104,7 @@ class Network:
         """Wire reference -> names of the faults that befell a request with it."""
         self.bytes: dict[str, bytes] = {}
         self.unclear_at: dict[str, float] = {}
-        """Since when the only item of a request is unclear; a batch shows it by a second effect."""
+        """Since when a single payout is unclear; a batch would show it by a second effect."""
         self.broken: list[str] = []
 
     def heal(self) -> None:
@@ -142,7 +143,7 @@ class Network:
         self.fired.append(name)
         for wire in wires:
             self.struck[wire].add(name)
-        if call != "submit" or name in PROVEN or len(wires) > 1:
+        if request.path != "/payouts" or name in PROVEN:
             return await self._befallen(request, headers, fault)
         self.unclear_at[wires[0]] = self.loop.now
         exchange = await self._befallen(request, headers, fault)
@@ -181,7 +182,7 @@ class Network:
         self.loop.call_later(after_s, arrive, context=contextvars.Context())
         return done
 
-    async def _befallen(  # noqa: C901, PLR0911, PLR0912  one arm per fault is the table
+    async def _befallen(  # noqa: C901  one arm per fault is the table
         self, request: Request, headers: Mapping[str, str], fault: Fault
     ) -> Exchange:
         name = fault.name
@@ -239,6 +240,8 @@ def _spoilt(reply: Reply, fault: Fault) -> Exchange:  # noqa: C901, PLR0911, PLR
             return Exchange(reply.status, spoilt)
         case "accepted_only":
             return Exchange(202, b'{"accepted": true}')
+        case _:
+            pass
     rows = reply.document if isinstance(reply.document, list) else [reply.document]
     rows = [dict(row) for row in rows]
     if reply.status >= 300 or not rows:
@@ -275,6 +278,8 @@ def _spoilt(reply: Reply, fault: Fault) -> Exchange:  # noqa: C901, PLR0911, PLR
         case "stale" if row.get("status") in {"settled", "failed", "PAID", "FAILED"}:
             row["status"] = "processing" if row["status"].islower() else "PENDING"
             row.pop("error", None)
+        case _:
+            pass
     document = rows if isinstance(reply.document, list) else (rows or [{}])[0]
     return _exchange(Reply(reply.status, document))
 
@@ -307,11 +312,4 @@ class _SimClient(Client):
         worker = WORKER.get()
         if worker is None:
             return
-        while worker.thaws_at > self.network.loop.now and not worker.dead:
-            await asyncio.sleep(worker.thaws_at - self.network.loop.now)
-        if worker.dead:
-            _died()
-
-
-def _died() -> NoReturn:
-    raise DiedError
+        await frozen(self.network.loop, worker)

@@ -15,7 +15,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,7 +125,7 @@ class Platform:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
         """Do what is asked for."""
-        raise NotImplementedError
+        raise AssertionError("each platform answers for itself")
 
     def make(self, wire: str, amount: int, currency: str, body: bytes) -> Effect | str:
         """A new payment, or the code of its refusal."""
@@ -152,7 +152,7 @@ class Orkesta(Platform):
     """Batches, no key."""
 
     prefix = "pay_"
-    _WORDS = {
+    _WORDS: ClassVar = {
         "young": "processing",
         "paid": "settled",
         "failed": "failed",
@@ -205,7 +205,12 @@ class Orkestra(Platform):
     """Single payouts under a key of ours."""
 
     prefix = ""
-    _WORDS = {"young": "PENDING", "paid": "PAID", "failed": "FAILED", "cancelled": "CANCELLED"}
+    _WORDS: ClassVar = {
+        "young": "PENDING",
+        "paid": "PAID",
+        "failed": "FAILED",
+        "cancelled": "CANCELLED",
+    }
     key_life_s = 86_400.0
 
     def answer(

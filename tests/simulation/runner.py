@@ -49,8 +49,10 @@ class Report:
     def __str__(self) -> str:
         each = 1000 * self.cpu_s / max(self.schedules, 1)
         lines = [
-            f"{self.schedules} schedules, {self.items.total()} items, {self.faults.total()} faults"
-            f" of {len(self.faults)} kinds, {self.seconds:.1f} s ({each:.0f} ms of our CPU each)",
+            (
+                f"{self.schedules} schedules, {self.items.total()} items, {self.faults.total()} faults"
+                f" of {len(self.faults)} kinds, {self.seconds:.1f} s ({each:.0f} ms of our CPU each)"
+            ),
             "items: " + ", ".join(f"{count} {state}" for state, count in self.items.most_common()),
             *self.failures,
         ]
@@ -126,9 +128,9 @@ def replay(server: embedded.Server, folder: Path, seed: int) -> int:
     with prepared(server, f"simulation_{os.getpid()}_{next(_names)}") as stage:
         office = make_office(stage, folder)
         verdict = play(office, draw(seed), f"s{seed}")
-        print(draw(seed))
-        print("\n".join(verdict.trace))
-        print(dict(verdict.states))
+        print(draw(seed))  # noqa: T201  the figures
+        print("\n".join(verdict.trace))  # noqa: T201  the figures
+        print(dict(verdict.states))  # noqa: T201  the figures
         if verdict.broken:
-            print(told(office, draw(seed), verdict))
+            print(told(office, draw(seed), verdict))  # noqa: T201  the figures
     return 1 if verdict.broken else 0

@@ -100,21 +100,24 @@ class Stage(Database):
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
     def _session(self) -> _Session:
-        while self.free:
-            session = self.free.pop()
-            if session.lives():
-                break
-            session.stage = None
-            session.close()
-        else:
-            session = _Session.connect(self._where, prepare_threshold=2)
-            session.stage = self
+        session = self._free() or _Session.connect(self._where, prepare_threshold=2)
+        session.stage = self
         session.used = True
         session.times += 1
         worker = WORKER.get()
         if worker is not None:
             worker.closing.append(partial(session.end_of, session.times))
         return session
+
+    def _free(self) -> _Session | None:
+        """A session that is free and lives."""
+        while self.free:
+            session = self.free.pop()
+            if session.lives():
+                return session
+            session.stage = None
+            session.close()
+        return None
 
     def _set_clock(self, connection: Connection) -> None:
         raw = connection.connection.driver_connection

@@ -23,7 +23,7 @@ from payouts.providers import client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["BEGIN", "WORKER", "DiedError", "VirtualLoop", "Worker", "virtual_time"]
+__all__ = ["BEGIN", "WORKER", "DiedError", "VirtualLoop", "Worker", "frozen", "virtual_time"]
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 """Where a schedule's time begins."""
@@ -103,11 +103,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 async def _at_once(loop: VirtualLoop, func: Callable[..., Any], args: tuple[Any, ...]) -> object:
     worker = WORKER.get()
     if worker is not None:
-        while worker.thaws_at > loop.now and not worker.dead:
-            await asyncio.sleep(worker.thaws_at - loop.now)
-        if worker.dead:
-            raise DiedError
+        await frozen(loop, worker)
     return func(*args)
+
+
+async def frozen(loop: VirtualLoop, worker: Worker) -> None:
+    """Wait while the worker is frozen, which may become longer meanwhile.
+
+    Raises:
+        DiedError: it is dead.
+    """
+    while worker.thaws_at > loop.now and not worker.dead:  # noqa: ASYNC110  time only jumps by sleeping
+        await asyncio.sleep(worker.thaws_at - loop.now)
+    if worker.dead:
+        raise DiedError
 
 
 class _Time:

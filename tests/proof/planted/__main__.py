@@ -26,7 +26,7 @@ def main() -> int:
                 for layer_off in (False, True) if bug.off else (False,):
                     found = hunt(bug, where, where / "postgres", layer_off=layer_off)
                     missed += not found.killed
-                    print(
+                    print(  # noqa: T201  the table
                         f"{'killed  ' if found.killed else 'SURVIVED'} {found.seconds:6.1f} s"
                         f"  {found.bug} ({found.layers})  {found.how}",
                         flush=True,

@@ -194,10 +194,14 @@ BUGS: tuple[Bug, ...] = (
         "providers.orkesta",
         (
             (
-                "        if not by_wire and len(rows) == len(sent.wires):\n"
-                "            by_wire = _by_position(rows, sent)",
-                "        if len(rows) == len(sent.wires):\n"
-                "            by_wire, twice = dict(zip(sent.wires, rows, strict=True)), set()",
+                (
+                    "        if not by_wire and len(rows) == len(sent.wires):\n"
+                    "            by_wire = _by_position(rows, sent)"
+                ),
+                (
+                    "        if len(rows) == len(sent.wires):\n"
+                    "            by_wire, twice = dict(zip(sent.wires, rows, strict=True)), set()"
+                ),
             ),
             ("        agreed = _agreed(rows, sent)", "        agreed = None"),
         ),

@@ -53,8 +53,11 @@ def sources(root: Path) -> dict[Path, str]:
     return {path: path.read_text("utf-8") for path in files if "sandbox" not in path.parts}
 
 
-def changed(texts: dict[Path, str], edits: Iterable[Edit]) -> dict[Path, str]:
+def changed(texts: dict[Path, str], edits: Iterable[Edit], layer: str = "") -> dict[Path, str]:
     """The texts that edits change, as they are then.
+
+    Args:
+        layer: the module that is meant where a text stands in several.
 
     Raises:
         PlantError: a text does not stand exactly once in the package.
@@ -62,6 +65,8 @@ def changed(texts: dict[Path, str], edits: Iterable[Edit]) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for before, after in edits:
         places = [path for path, text in texts.items() if before in text]
+        if len(places) > 1:
+            places = [path for path in places if layer and layer in ".".join(path.parts)]
         times = sum(texts[path].count(before) for path in places)
         if times != 1:
             raise PlantError(f"stands {times} times in the package, and not once:\n{before}")
@@ -72,9 +77,9 @@ def changed(texts: dict[Path, str], edits: Iterable[Edit]) -> dict[Path, str]:
     return found
 
 
-def plant(root: Path, edits: Iterable[Edit]) -> None:
+def plant(root: Path, edits: Iterable[Edit], layer: str = "") -> None:
     """Apply edits to the package below `root`."""
-    for path, text in changed(sources(root), edits).items():
+    for path, text in changed(sources(root), edits, layer).items():
         path.write_text(text, "utf-8")
 
 
@@ -83,7 +88,7 @@ def edits_of(bug: Bug, *, layer_off: bool = False) -> tuple[Edit, ...]:
     return (*bug.edits, *([_after_migrations(bug.off)] if layer_off else []))
 
 
-def planted(folder: Path, edits: Iterable[Edit]) -> Path:
+def planted(folder: Path, edits: Iterable[Edit], layer: str = "") -> Path:
     """A copy of the project with the edits."""
     root = folder / "project"
     if root.exists():
@@ -94,7 +99,7 @@ def planted(folder: Path, edits: Iterable[Edit]) -> Path:
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, root / name)
-    plant(root, edits)
+    plant(root, edits, layer)
     return root
 
 
@@ -116,7 +121,7 @@ def hunt(
     Raises:
         PlantError: it cannot be planted, or its killer did not run.
     """
-    root = planted(folder, edits_of(bug, layer_off=layer_off))
+    root = planted(folder, edits_of(bug, layer_off=layer_off), bug.layer)
     begun = time.monotonic()
     done = subprocess.run(
         _command(bug, server, focus or bug.focus, schedules),
