@@ -58,6 +58,8 @@ _STEP_S = 0.1
 _REMEMBERED = 64  # batches whose wire references are kept between groups
 
 _OLD_NEWS: Final = {
+    # In flight: the reply comes, and if it is lost the id that was mapped is asked for then.
+    State.SENDING: frozenset({Verdict.PROCESSING}),
     State.PROCESSING: frozenset({Verdict.PROCESSING}),
     State.SETTLED: frozenset({Verdict.PROCESSING, Verdict.SETTLED}),
     State.RECONCILED: frozenset({Verdict.PROCESSING, Verdict.SETTLED}),
@@ -109,6 +111,8 @@ class InboxOrder:
         pace: factor on the waits of orphans.
         group: webhooks per transaction.
         horizon_s: `apply` stays when something is due within it.
+        linger_s: `apply` looks once more after so long: a webhook that is being committed saw the
+            job that is about to end, and put none of its own there.
         reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
 
@@ -120,6 +124,7 @@ class InboxOrder:
     pace: float = 1.0
     group: int = 500
     horizon_s: float = 2.0
+    linger_s: float = 0.2
     stopping: Callable[[], bool] = lambda: False
     reached: Callable[[str], None] = lambda _point: None
 
@@ -168,6 +173,7 @@ def apply(order: InboxOrder) -> list[str]:
     """Apply what is due, until nothing is within the horizon; returns alarms for the operator."""
     alarms: list[str] = []
     wires: dict[int, list[str]] = {}
+    lingered = False
     while not order.stopping():
         with order.database.unit() as unit:
             group = _Group(order, unit, wires)
@@ -176,10 +182,14 @@ def apply(order: InboxOrder) -> list[str]:
             order.reached("before_commit")
         order.reached("after_commit")
         alarms += group.alarms
-        if wait is None or wait > order.horizon_s:
+        if wait is not None and wait <= order.horizon_s:
+            lingered = False
+            time.sleep(min(max(wait, 0.0), _STEP_S))
+        elif lingered or not order.linger_s:
             break
-        if wait > 0:
-            time.sleep(min(wait, _STEP_S))
+        else:
+            lingered = True
+            time.sleep(order.linger_s)
     return alarms
 
 

@@ -53,6 +53,7 @@ class Office:
             exponents=lambda code: currency(code).exponent,
             pace=0.0,
             horizon_s=-1.0,
+            linger_s=0.0,
         )
 
     def items(self, count: int = 1, *, provider: str = "orkesta", after: str | None = None) -> Any:  # noqa: ANN401  one or many
@@ -183,7 +184,9 @@ def test_a_lost_reply_is_resolved_by_the_id_that_a_webhook_brings(
         ("failed", "created", True),
         ("unknown", "processing", True),
         ("review", "failed", True),
-        (None, "settled", True),  # in flight: the look waits for the reply
+        (None, "created", False),  # in flight: the reply comes, or the id is asked for
+        (None, "settled", True),  # the look waits for the reply
+        (None, "failed", True),
     ],
 )
 def test_what_tells_nothing_new_asks_nobody_and_all_else_asks(
@@ -197,6 +200,7 @@ def test_what_tells_nothing_new_asks_nobody_and_all_else_asks(
     office.hear(told(step, ref, wire))
 
     assert office.looks(item) is asks
+    assert office.ref(item) == ref
     assert office.state(item) == before
     assert office.marks() == ["applied"]
 
@@ -510,3 +514,18 @@ def test_two_workers_at_once_apply_each_event_once(office: Office) -> None:
     proofs = "SELECT count(*) FROM evidence WHERE kind = 'webhook' AND item_id = ANY(:ids)"
     assert office.sql(proofs, ids=[item for item, _ in items]) == [(80,)]
     assert all(office.ref(item) == f"pay_{item}" for item, _ in items)
+
+
+def test_a_webhook_that_is_committed_while_a_job_ends_is_not_left_lying(office: Office) -> None:
+    """It saw that job and put none of its own there."""
+    ((item, wire),) = office.items(after="unknown")
+    late = iter([told("created", f"pay_{item}", wire)])
+
+    def reached(point: str) -> None:
+        if point == "after_commit":
+            for raw in late:
+                office.keep(raw)
+
+    office.apply(horizon_s=0.0, linger_s=0.01, reached=reached)
+
+    assert office.marks() == ["applied"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from payouts.core.currencies import currency
 from payouts.flows import inbox
@@ -21,6 +22,18 @@ from tests.web.conftest import doors
 PATIENCE_S = 20
 
 
+def order(database: Database) -> inbox.InboxOrder:
+    """How the inbox of these tests is applied."""
+    return inbox.InboxOrder(
+        database,
+        Vault(b"v" * 32),
+        {name: door.hearing for name, door in doors().items()},
+        lambda code: currency(code).exponent,
+        horizon_s=0.0,
+        linger_s=0.0,
+    )
+
+
 def main(url: str, where: str, doomed: str) -> None:
     """Receive until the end comes, or apply until then."""
 
@@ -30,16 +43,7 @@ def main(url: str, where: str, doomed: str) -> None:
 
     database, vault = Database.from_url(url), Vault(b"v" * 32)
     if where == "apply":
-        hearings = {name: door.hearing for name, door in doors().items()}
-        order = inbox.InboxOrder(
-            database,
-            vault,
-            hearings,
-            lambda code: currency(code).exponent,
-            horizon_s=0.0,
-            reached=reached,
-        )
-        inbox.apply(order)
+        inbox.apply(replace(order(database), reached=reached))
         return
     app = make_app(database, vault, doors(), hosts=LOOPBACK, reached=reached)
     with serving(app, bound("127.0.0.1", 0)) as base:
