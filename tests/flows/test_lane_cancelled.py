@@ -12,7 +12,7 @@ from payouts.flows.lane_writer import Writer
 from payouts.flows.looked import Looked
 from payouts.providers.client import Exchange
 from payouts.providers.connector import Reading
-from payouts.store import lanes
+from payouts.store import due, lanes
 from tests.flows.byhand import SUBMIT, faults, lane_once, work_until
 from tests.flows.conftest import sepa, turkish
 
@@ -98,12 +98,12 @@ def test_a_request_that_came_while_its_batch_was_being_locked_is_seen(
     run = world.load(world.write([turkish("R-0"), turkish("R-1")])).run_id
     (first,) = world.sql("SELECT id FROM item ORDER BY id LIMIT 1")[0]
     with world.parts.database.unit() as unit:
-        due = lanes.due_batches(unit, "orkesta", "main", limit=4)
-        assert [batch.split for batch in due] == [False]
+        found = due.due_batches(unit, "orkesta", "main", limit=4)
+        assert [batch.split for batch in found] == [False]
         ask_cancel(world, run, first)
-        assert [batch.split for batch in lanes._without_cancelled(unit, due)] == [True]  # noqa: SLF001  what follows the lock
+        assert [batch.split for batch in due._without_cancelled(unit, found)] == [True]  # noqa: SLF001  what follows the lock
         ask_cancel(world, run, None)
-        assert lanes._without_cancelled(unit, due) == []  # noqa: SLF001  what follows the lock
+        assert due._without_cancelled(unit, found) == []  # noqa: SLF001  what follows the lock
 
 
 def test_the_platform_s_cancelled_is_our_cancel_where_we_asked_for_it(
