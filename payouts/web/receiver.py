@@ -51,7 +51,6 @@ OPEN_ROUTES: Final = {
 }
 """Routes without a login, and why that is right; a test walks all routes and knows no other."""
 
-_STORE_S = 8.0  # Orkesta waits 10 s for an answer (OKS-hook)
 _THREADS = 8
 _STATUS_TEXTS: Final = {
     400: "bad request\n",
@@ -89,6 +88,7 @@ class _Store:
 
     database: Database
     vault: Vault
+    wait_s: float
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_THREADS, "payouts-webhooks")
     )
@@ -97,7 +97,7 @@ class _Store:
         """What the work gives; nothing where the database is away or too slow."""
         loop = asyncio.get_running_loop()
         try:
-            return await asyncio.wait_for(loop.run_in_executor(self.pool, work), _STORE_S)
+            return await asyncio.wait_for(loop.run_in_executor(self.pool, work), self.wait_s)
         except (SQLAlchemyError, psycopg.Error, TimeoutError) as error:
             log.warning("webhook_not_stored error=%s", type(error).__name__)
             return None
@@ -118,6 +118,7 @@ def make_app(
     doors: Mapping[str, Door],
     *,
     hosts: Collection[str],
+    wait_s: float = 8.0,
     refused: Callable[[str], None] = lambda _provider: None,
     reached: Callable[[str], None] = lambda _point: None,
 ) -> FastAPI:
@@ -126,10 +127,11 @@ def make_app(
     Args:
         doors: by provider; others are not found.
         hosts: what the header `Host` may name, without port.
+        wait_s: how long the database may take; Orkesta waits 10 s for an answer (OKS-hook).
         refused: told whenever a signature of a provider did not match.
         reached: called at named points (a no-op; the crash journeys put failpoints there).
     """
-    store = _Store(database, vault)
+    store = _Store(database, vault, wait_s)
     # No documentation routes, and no redirect that would turn a POST into a GET.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 

@@ -324,6 +324,24 @@ def test_while_the_database_is_away_the_platform_is_told_to_come_again(
     database.dispose()
 
 
+def test_a_database_that_is_too_slow_is_not_waited_for_and_stores_it_once_all_the_same(
+    database: Database,
+) -> None:
+    """What is committed after the 503 is found by the redelivery."""
+    app = make_app(database, Vault(b"v" * 32), doors(), hosts=LOOPBACK, wait_s=0.3)
+    with serving(app, bound("127.0.0.1", 0)) as base:
+        slow = Sender(base)
+        with database.unit() as unit:
+            unit.execute(text("LOCK TABLE webhook_inbox IN ACCESS EXCLUSIVE MODE"))
+            assert slow.post("orkesta", EVENT) == (503, b"try again later\n")
+        end = time.monotonic() + 10
+        while not rows(database) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert slow.post("orkesta", EVENT)[0] == 200
+
+    assert [row[1] for row in rows(database)] == ["evt_1"]
+
+
 def _shut(postgres: embedded.Server, name: str, statement: str) -> None:
     from psycopg import sql  # noqa: PLC0415  this alone speaks to the server
 
