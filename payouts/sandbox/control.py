@@ -41,6 +41,8 @@ __all__ = ["CONTROL", "Control"]
 
 CONTROL: Final = "/_control/"
 
+_HOLD: Final = ("orkesta", "orkestra")  # platforms whose payments can be held
+
 Document: TypeAlias = Any  # JSON
 
 
@@ -151,11 +153,11 @@ class Control:
         if name is not None and (found is None or platform not in {None, found[1]["platform"]}):
             return Reply(404, {"code": "not_found", "message": "There is no such effect"})
         held = self._books.held
-        for whose in sorted(set(held.values())):
-            if platform in {None, whose} and (found is None or found[1]["platform"] == whose):
-                names = [one for one, of in held.items() if of == whose and name in {None, one}]
-                line = {"kind": "release", "platform": whose, "at": self._clock()}
-                self._books.append({**line, "effect": name, "held": names})
+        one = platform if found is None else found[1]["platform"]
+        for whose in _HOLD if one is None else (one,):
+            names = [each for each, of in held.items() if of == whose and name in {None, each}]
+            line = {"kind": "release", "platform": whose, "at": self._clock()}
+            self._books.append({**line, "effect": name, "held": names})
         return Reply(200, {"released": name})
 
     def _return(self, document: Document) -> Reply:

@@ -45,7 +45,14 @@ class _Answer:
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.size = 0
+        self.status = 0
+        self.keep = False
         self.complete = False
+
+    def on_headers_complete(self) -> None:
+        """Note what the parser knows only now: afterwards it has begun anew."""
+        self.status = self.parser.get_status_code()
+        self.keep = self.parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of the body; its content is nobody's concern."""
@@ -53,7 +60,7 @@ class _Answer:
 
     def on_message_complete(self) -> None:
         """Note the end."""
-        self.complete = self.parser.get_status_code() >= 200  # noqa: PLR2004  100 only announces
+        self.complete = self.status >= 200  # noqa: PLR2004  100 only announces
 
 
 class _Connection:
@@ -72,6 +79,8 @@ class _Connection:
         answer = _Answer()
         while not answer.complete:
             data = await self._reader.read(_PIECE)
+            if not data and answer.status and not answer.keep:
+                return answer.status, False  # its end was the body's end
             if not data:
                 raise ConnectionResetError("closed without a whole answer")
             self.heard = True
@@ -81,7 +90,7 @@ class _Connection:
                 raise ConnectionError("the answer is not HTTP/1.1") from error
             if answer.size > _BODY_MAX:
                 raise ConnectionError("the answer is too long")
-        return answer.parser.get_status_code(), answer.parser.should_keep_alive()
+        return answer.status, answer.keep
 
     def close(self) -> None:
         self._writer.close()

@@ -104,6 +104,9 @@ _OPPOSITES: Final = {
     "PENDING": "FAILED",
     "FAILED": "PAID",
     "CANCELLED": "PAID",
+    "returned": "settled",
+    "RETURNED": "PAID",
+    "expired": "completed",
 }
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import traceback
 from array import array
 from collections import deque
 from dataclasses import dataclass
@@ -262,9 +263,11 @@ class Endpoint:
         work = self._tell(thing) if isinstance(thing, Telling) else self._deliver_copy(thing)
         task = asyncio.get_running_loop().create_task(work)
         self._sending[number] = task
-        task.add_done_callback(lambda _: self._ended(number))
+        task.add_done_callback(lambda done: self._ended(number, done))
 
-    def _ended(self, number: int) -> None:
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            traceback.print_exception(task.exception())  # a bug of the sandbox: loud, and go on
         del self._sending[number]
         self._queued -= 1
         self._changed.set()
