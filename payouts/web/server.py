@@ -36,13 +36,14 @@ _BACKLOG = 128
 
 
 class _Bounded(H11Protocol):
-    """One connection, for a minute; a request that is being answered then is answered first."""
+    """One connection, for a while; a request that is being answered then is answered first."""
 
+    life_s = _LIFE_S
     _end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self._end = self.loop.call_later(_LIFE_S, self._over)
+        self._end = self.loop.call_later(self.life_s, self._over)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._end is not None:
@@ -98,11 +99,15 @@ def bound(host: str, port: int, *, openly: bool = False) -> socket.socket:
 
 
 @contextmanager
-def serving(app: ASGIApp, listening: socket.socket) -> Iterator[str]:
-    """Serve `app` inside the `with` block; gives its base URL. What was accepted is answered."""
+def serving(app: ASGIApp, listening: socket.socket, *, life_s: float = _LIFE_S) -> Iterator[str]:
+    """Serve `app` inside the `with` block; gives its base URL. What was accepted is answered.
+
+    Args:
+        life_s: of one connection; then it is closed, whatever it is doing.
+    """
     config = uvicorn.Config(
         app,
-        http=_Bounded,
+        http=type("_Connection", (_Bounded,), {"life_s": life_s}),
         ws="none",
         lifespan="off",
         log_config=None,

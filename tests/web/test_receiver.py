@@ -352,6 +352,21 @@ def _shut(postgres: embedded.Server, name: str, statement: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"POST /webhooks/orkesta HT", b"POST /webhooks/orkesta HTTP/1.1\r\nHost: localhost\r\n"],
+)
+def test_a_connection_ends_whatever_it_does_not_say(database: Database, said: bytes) -> None:
+    """Otherwise a few hundred silent ones would keep everybody out."""
+    app = make_app(database, Vault(b"v" * 32), doors(), hosts=LOOPBACK)
+    with serving(app, bound("127.0.0.1", 0), life_s=0.2) as base:
+        where = urlsplit(base)
+        with socket.create_connection((where.hostname, where.port), timeout=10) as line:
+            line.sendall(said)
+            assert line.recv(100) == b""
+        assert Sender(base).post("orkesta", EVENT)[0] == 200
+
+
 def test_who_is_slow_or_silent_does_not_keep_others_waiting(sender: Sender) -> None:
     where = urlsplit(sender.base)
     lines = [socket.create_connection((where.hostname, where.port)) for _ in range(20)]
