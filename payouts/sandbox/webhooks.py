@@ -45,7 +45,7 @@ Due = tuple[float, int, str]
 
 WEBHOOK: Final = "WEBHOOK"  # in the place of the method, in the routes of rules
 
-_LANES: Final = 4
+_QUEUES: Final = 4
 _QUEUED_MAX: Final = 64
 _INSTANT: Final = 1000.0  # the speed of repetitions where payments are done in the reply
 
@@ -129,7 +129,7 @@ class Endpoint:
         self._order = count()
         self._changed = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
-        self._lanes: list[deque[Telling | _Copy]] = [deque() for _ in range(_LANES)]
+        self._queues: list[deque[Telling | _Copy]] = [deque() for _ in range(_QUEUES)]
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._queued = 0
         self._parked: list[Telling] = []
@@ -240,12 +240,12 @@ class Endpoint:
             array("B", (types.index(kind) for _, _, kind in todo)),
         )
 
-    # lanes: news of one thing are sent one after the other, in order unless a fault wants it
+    # queues: news of one thing are sent one after the other, in order unless a fault wants it
 
     def _queue(self, thing: Telling | _Copy) -> None:
         telling = thing if isinstance(thing, Telling) else thing.telling
-        number = crc32(self._about(telling).encode()) % _LANES
-        self._lanes[number].append(thing)
+        number = crc32(self._about(telling).encode()) % _QUEUES
+        self._queues[number].append(thing)
         self._queued += 1
         if number not in self._sending:
             self._next(number)
@@ -259,7 +259,7 @@ class Endpoint:
         return str(held[telling.index] if held else entry.get("effect") or entry.get("payment"))
 
     def _next(self, number: int) -> None:
-        thing = self._lanes[number].popleft()
+        thing = self._queues[number].popleft()
         work = self._tell(thing) if isinstance(thing, Telling) else self._deliver_copy(thing)
         task = asyncio.get_running_loop().create_task(work)
         self._sending[number] = task
@@ -271,7 +271,7 @@ class Endpoint:
         del self._sending[number]
         self._queued -= 1
         self._changed.set()
-        if self._lanes[number]:
+        if self._queues[number]:
             self._next(number)
 
     # delivering
