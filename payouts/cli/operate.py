@@ -331,7 +331,7 @@ def _recipes() -> Exit:
         capture_output=True,
         text=True,
     )
-    frame.told(done.stdout[done.stdout.index("The fault recipes") :].strip())
+    frame.told(done.stdout[done.stdout.index("A script of faults") :].strip())
     return Exit.DONE
 
 
