@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from payouts import jobs
-from payouts.core.collections import CollectionState, after_look
+from payouts.core.collections import CollectionState, Standing, after_look
 from payouts.core.errors import InvariantError, UsageError
 from payouts.core.ids import public_id
 from payouts.core.outcomes import Answer
@@ -270,7 +270,8 @@ def look(order: CollectOrder, collection: int, *, actor: str) -> Looked:
         with order.database.unit() as unit:
             store.look_later(unit, collection, None)
         return Looked(was)
-    exchange, payment, searched = _asked_for(order, was)
+    exchange, shown, searched = _asked_for(order, was)
+    payment = _followed(shown)
     order.reached("looked")
     with order.database.unit() as unit:
         deposit.lock(unit, was.funding)  # before the collection, as every deposit does
@@ -278,6 +279,9 @@ def look(order: CollectOrder, collection: int, *, actor: str) -> Looked:
         if payment is None:
             _not_found(unit, order, was, searched=searched, within=within is not None, actor=actor)
             return Looked(_locked(unit, collection))
+        if len(shown) > 1:
+            refs = " and ".join(one.ref for one in shown)
+            _alarm(unit, was, "E_COLLECTION_TWICE", 2, f"{refs} carry its key")
         _found(unit, was, payment, exchange, kind="lookup", actor=actor)
         was = _locked(unit, collection)
         booked, decided = _follow(unit, was, payment, exchange, actor=actor)
@@ -288,10 +292,11 @@ def look(order: CollectOrder, collection: int, *, actor: str) -> Looked:
     return Looked(now, booked, decided)
 
 
-def _asked_for(order: CollectOrder, was: Collection) -> tuple[Exchange, Payment | None, bool]:
+def _asked_for(order: CollectOrder, was: Collection) -> tuple[Exchange, Sequence[Payment], bool]:
     """What the platform shows: by its id, else searched in the list.
 
-    Returns the exchange, the payment, and whether the list was searched to its end.
+    Returns the exchange, the payments that carry our key (one, none, or more than there should be),
+    and whether the list was searched to its end.
     """
     connector = order.connector
     if was.ref is not None:
@@ -299,23 +304,29 @@ def _asked_for(order: CollectOrder, was: Collection) -> tuple[Exchange, Payment 
         readable = connector.answer(exchange) is Answer.READABLE
         payment = _read(order, exchange) if readable else None
         mine = payment is not None and payment.ref == was.ref and payment.key == was.key
-        return exchange, payment if mine else None, False
+        return exchange, [payment] if payment is not None and mine else [], False
     page, pages = 1, 1
     exchange = order.send(connector.listing(page), None)
     while True:
         if connector.answer(exchange) is not Answer.READABLE:
-            return exchange, None, False
+            return exchange, [], False
         try:
             shown = connector.read_page(exchange)
         except UnreadableError:
-            return exchange, None, False
-        for payment in shown.payments:
-            if payment.key == was.key:
-                return exchange, payment, False
+            return exchange, [], False
+        found = [one for one in shown.payments if one.key == was.key]
+        if found:
+            return exchange, found, False
         page, pages = page + 1, shown.pages
         if page > min(pages, _PAGES_MAX):
-            return exchange, None, pages <= _PAGES_MAX
+            return exchange, [], pages <= _PAGES_MAX
         exchange = order.send(connector.listing(page), None)
+
+
+def _followed(shown: Sequence[Payment]) -> Payment | None:
+    """The payment that is followed: of several the one that is paid, as there the money is."""
+    paid = [one for one in shown if one.standing is Standing.PAID]
+    return next(iter([*paid, *shown]), None)
 
 
 def _not_found(

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ from payouts.core.errors import UsageError
 from payouts.flows import collect, inbox
 from payouts.flows.inbox import Heard
 from payouts.providers.calls import Calls
-from payouts.providers.client import Timeouts
+from payouts.providers.client import Permit, Timeouts, clock
 from payouts.providers.events import Event
 from payouts.providers.orchestrate import Intent
 from payouts.settings import load_settings
@@ -28,7 +28,7 @@ from payouts.store import collections as store
 from payouts.wiring import opened
 from payouts.worker import work
 from tests.flows.conftest import World, sepa
-from tests.flows.till import ACTOR, Till
+from tests.flows.till import ACTOR, Edited, Till
 from tests.flows.victim import Doomed
 
 if TYPE_CHECKING:
@@ -172,6 +172,18 @@ def test_it_is_found_behind_a_hundred_others(till: Till) -> None:
             client.post("/payments", content=body).raise_for_status()
 
     assert till.look(made).collection.state is CollectionState.OPEN
+
+
+def test_two_payments_of_one_key_are_an_alarm_and_the_paid_one_counts(till: Till) -> None:
+    till.fault("effect_then_reset")
+    made = till.ask()
+    order = till.order()
+    twin = order.connector.create(Intent(made.key, 12_55, "EUR", "x", 60))
+    pay(order.connector.read(order.send(twin, Permit(1, 1, clock() + 9))).link)
+
+    assert till.look(made).booked
+    assert till.incidents(made) == ["E_COLLECTION_TWICE"]
+    assert till.funded() == 12_55
 
 
 def test_half_a_list_says_nothing(till: Till) -> None:
@@ -352,18 +364,6 @@ def test_a_worker_looks_by_itself(till: Till) -> None:
     asyncio.run(work(till.world.parts, finished=finished, poll_s=0.05))
 
     assert till.life(made) == ["open", "paid"]
-
-
-class Edited:
-    """The way to the platform, with its answers to looks edited."""
-
-    def __init__(self, order: collect.CollectOrder, **fields: object) -> None:
-        self.order, self.fields = order, fields
-
-    def __call__(self, request: Any, permit: Any) -> Any:  # noqa: ANN401  as `send`
-        exchange = self.order.send(request, permit)
-        document = json.loads(exchange.body) | self.fields
-        return replace(exchange, body=json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(

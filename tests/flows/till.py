@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from payouts.store.collections import Collection
     from tests.flows.conftest import World
 
-__all__ = ["ACTOR", "Till"]
+__all__ = ["ACTOR", "Edited", "Till"]
 
 ACTOR = "person:test"
 CREATE = "POST /orchestrate/api/v1/payments"
@@ -77,3 +77,15 @@ class Till:
         with self.world.parts.database.unit() as unit:
             unit.execute(text("SET LOCAL session_replication_role = replica"))
             unit.execute(text(statement), {"id": collection.id})
+
+
+class Edited:
+    """The way to the platform, with its answers to looks edited."""
+
+    def __init__(self, order: collect.CollectOrder, **fields: object) -> None:
+        self.order, self.fields = order, fields
+
+    def __call__(self, request: Any, permit: Any) -> Any:  # noqa: ANN401  as `send`
+        exchange = self.order.send(request, permit)
+        document = json.loads(exchange.body) | self.fields
+        return replace(exchange, body=json.dumps(document).encode())
