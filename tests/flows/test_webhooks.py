@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from payouts.web.running import receiving
@@ -175,3 +176,27 @@ def test_whatever_becomes_of_webhooks_the_run_ends_as_the_platform_says(
     told = {code for (code,) in world.sql("SELECT code FROM incident WHERE code LIKE '%WEBHOOK%'")}
     assert told == incidents
     world.check()
+
+
+@pytest.mark.parametrize("provider", ["orkesta", pytest.param("orkestra", marks=pytest.mark.long)])
+def test_money_that_comes_back_long_after_is_heard_of_and_returned(
+    make_world: Callable[..., World], provider: str
+) -> None:
+    """What is settled is not polled any more: nobody else would tell before the statement."""
+    world = make_world(speed="20", settings="[web]\nport = 0\n")
+    with heard(world):
+        run = world.load(world.write(rows(provider))).run_id
+        worked_until(world, run, {"settled": COUNT})
+        (ref, item), *_ = world.sql("SELECT provider_ref, item_id FROM provider_payment")
+        _send_back(world, ref)
+        states = worked_until(world, run, {"settled": COUNT - 1, "returned": 1})
+
+    assert states == {"settled": COUNT - 1, "returned": 1}
+    assert world.sql("SELECT state::text FROM item_now WHERE id = :id", id=item) == [("returned",)]
+    world.check()
+
+
+def _send_back(world: World, ref: str) -> None:
+    """The payment with this id comes back."""
+    control = (world.folder / ".payouts" / "sandbox" / "control").read_text().strip()
+    httpx.post(f"{control}/_control/return", json={"effect": ref}).raise_for_status()
