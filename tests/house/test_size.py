@@ -9,7 +9,6 @@ from tests.house.tracked import ROOT, tracked
 LINES_MAX = 500
 ALLOWED = {
     "payouts/core/problems/accounts.py": (680, "a list of kinds, read by its headings"),
-    "payouts/store/lanes.py": (900, "the lane's statements; to be cut by their subject"),
     "payouts/store/tables.py": (700, "a class per table"),
     "payouts/wiring.py": (600, "what is put together; to be cut by platform"),
     "tests/flows/test_inbox.py": (540, "one webhook after the other"),
