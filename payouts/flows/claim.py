@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from payouts.core.currencies import CURRENCIES
-from payouts.core.errors import FileRefusedError
+from payouts.core.errors import FileRefusedError, InvariantError
 from payouts.flows.aggregate import unbounded
 from payouts.flows.identity import with_content, with_references
 from payouts.flows.likeness import Repeats
@@ -158,8 +158,10 @@ class Claims:
         first = self._line_lo + self.lines
         self.lines += numbers.len()
         accepted = _without(good, verdicts["line"])
-        line_ids = numbers.search_sorted(accepted["line"]).cast(pl.Int64) + first
-        accepted = accepted.with_columns(line_ids.alias("line_id"))
+        places = numbers.search_sorted(accepted["line"])
+        if not numbers.gather(places).equals(accepted["line"]):
+            raise InvariantError("the lines of a chunk are not in the order of the file")
+        accepted = accepted.with_columns((places.cast(pl.Int64) + first).alias("line_id"))
         if self._order.transform is not None:
             self._references = _require_own_references(self._references, accepted)
         self.repeats.add(accepted)
