@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["Log", "Sent", "Telling"]
 
 _SHOWN_MAX: Final = 1000
+_TYPES_MAX: Final = 32  # there are a dozen
 
 
 @dataclass(slots=True)
@@ -64,7 +66,8 @@ class Log:
         self._file: int | None = None
         self.recent: deque[dict[str, Any]] = deque(maxlen=_SHOWN_MAX)
         self.states: Counter[tuple[str, str]] = Counter()
-        self.ended: dict[int, set[tuple[int, str]]] = {}
+        self._ended: dict[int, int] = {}  # line of the books -> a bit per thing and type
+        self._bits: dict[str, int] = {}
         self.attempts: dict[tuple[int, int, str], int] = {}
         if path.exists():
             self._replay()
@@ -76,11 +79,20 @@ class Log:
                     break
                 line = orjson.loads(text)
                 self._note(line)
-                key = line["index"], line["type"]
+                number, index, kind = line["line"], line["index"], line["type"]
                 if line["state"] == "failed":
-                    self.attempts[line["line"], *key] = line["attempt"]
+                    self.attempts[number, index, kind] = line["attempt"]
                 elif line["state"] != "extra":
-                    self.ended.setdefault(line["line"], set()).add(key)
+                    self._ended[number] = self._ended.get(number, 0) | self._bit(index, kind)
+                    self.attempts.pop((number, index, kind), None)
+
+    def _bit(self, index: int, kind: str) -> int:
+        return 1 << index * _TYPES_MAX + self._bits.setdefault(kind, len(self._bits))
+
+    def take_ended(self, number: int) -> Callable[[int, str], bool]:
+        """Give what says whether news of a line had ended before the start, and forget it."""
+        ended = self._ended.pop(number, 0)
+        return lambda index, kind: bool(ended and ended & self._bit(index, kind))
 
     def _note(self, line: dict[str, Any]) -> None:
         self.recent.append(line)

@@ -226,9 +226,9 @@ class Endpoint:
 
     def _rest(self, number: int) -> _Rest | None:
         entry = self._books.line(number)
-        ended = self._log.ended.pop(number, set())
+        has_ended = self._log.take_ended(number)
         agenda = [] if entry is None else sorted(self._teller.agenda(entry))
-        todo = [due for due in agenda if due[1:] not in ended]
+        todo = [due for due in agenda if not has_ended(due[1], due[2])]
         if not todo:
             return None
         types = sorted({kind for _, _, kind in todo})
