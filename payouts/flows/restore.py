@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from payouts import jobs
 from payouts.core.errors import SettingsError, UsageError
-from payouts.store import bulk, control, generation, lanes
+from payouts.store import bulk, control, generation, lanes, looks
 from payouts.store.control import EVERY
 from payouts.store.generation import Mark
 from payouts.store.incidents import report_incident
@@ -51,10 +51,12 @@ class Keyed:
 
     Args:
         idempotent: the same key with the same bytes has at most one effect.
+        by_reference: a payment can be found by our own reference, and is before it is sent again.
     """
 
     idempotent: bool
     policy: RetryPolicy
+    by_reference: bool = False
 
     def life_s(self) -> float | None:
         """Seconds after its first use in which a key is sure to be remembered; none for never."""
@@ -239,11 +241,14 @@ def _unclear(
         resend_s=resend,
     )
     if batches and keyed is not None:
+        if keyed.by_reference:
+            looks.look_for_unclear(unit, batches, first_s=keyed.policy.look_waits()[0])
         lanes.refresh_due(
             unit,
             batches,
             waits_s=keyed.policy.check_waits(),
             unclear_s=keyed.policy.unclear_max_s * keyed.policy.pace,
+            by_reference=keyed.by_reference,
         )
     accounts = control.lanes_of(unit, name)
     jobs.enqueue_lanes(unit, [(name, account) for account in accounts if account != EVERY])
