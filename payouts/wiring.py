@@ -362,7 +362,11 @@ def _start_generation(
     restore.start(
         parts.keeper,
         {
-            name: restore.Keyed(one.capabilities.idempotent, parts.policy(name))
+            name: restore.Keyed(
+                one.capabilities.idempotent,
+                parts.policy(name),
+                by_reference=one.capabilities.lookup_by_reference,
+            )
             for name, one in parts.connectors.items()
         },
         asks=first_start if parts.settings.environment == "live" else None,
