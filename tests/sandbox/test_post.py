@@ -118,7 +118,7 @@ def test_what_is_no_answer_is_an_error(answer: bytes | None, error: type[Excepti
         ("http://a b/", False),
         ("http://ü.example/", False),
         ("http://x:99999/", False),
-        ("file:///x", False),
+        ("file:///etc/x", False),
         (5, False),
     ],
 )

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -97,7 +99,7 @@ class Truth:
         self.lines.append({"kind": "cancel", "effect": effect.ref})
 
 
-class Platform:
+class Platform(ABC):
     """What both have in common.
 
     Args:
@@ -121,11 +123,12 @@ class Platform:
         self.held = False
         """While true, nothing that is not final becomes so."""
 
+    @abstractmethod
+    @abstractmethod
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
         """Do what is asked for."""
-        raise AssertionError("each platform answers for itself")
 
     def make(self, wire: str, amount: int, currency: str, body: bytes) -> Effect | str:
         """A new payment, or the code of its refusal."""
