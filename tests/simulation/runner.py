@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from tests.simulation.loading import Office
     from tests.simulation.plan import Plan
 
-__all__ = ["Report", "replay", "run"]
+__all__ = ["Report", "play_all", "replay", "run"]
 
 _PER_DATABASE = 400
 _SHRINKS_MAX = 150
+_SHRINKING_S = 20.0
 _FAILURES_MAX = 3
 _names = itertools.count(1)
 
@@ -65,11 +66,10 @@ def run(
     seeds: Iterable[int],
     report: Report,
     *,
-    failures_max: int = _FAILURES_MAX,
     plain: bool = False,
     focus: Sequence[str] = (),
 ) -> None:
-    """Play the plans of these seeds; stops at `failures_max` that broke a promise.
+    """Play the plans of these seeds; stops after a few that broke a promise.
 
     Args:
         plain: stop at the first failure, and tell it as it is.
@@ -77,20 +77,32 @@ def run(
     """
     left = iter(seeds)
     begun, cpu = time.monotonic(), time.process_time()
-    while part := list(itertools.islice(left, _PER_DATABASE)):
+    enough = 1 if plain else _FAILURES_MAX
+    while len(report.failures) < enough and (part := list(itertools.islice(left, _PER_DATABASE))):
         with prepared(server, f"simulation_{os.getpid()}_{next(_names)}") as stage:
-            office = make_office(stage, folder)
-            for seed in part:
-                plan = draw(seed, focus)
-                verdict = play(office, plan, f"s{seed}")
-                report.add(verdict)
-                if verdict.broken:
-                    report.failures.append(told(office, plan, verdict, plain=plain))
-                    if plain or len(report.failures) >= failures_max:
-                        left = iter(())
-                        break
+            play_all(make_office(stage, folder), part, report, enough, plain=plain, focus=focus)
     report.seconds += time.monotonic() - begun
     report.cpu_s += time.process_time() - cpu
+
+
+def play_all(
+    office: Office,
+    seeds: Iterable[int],
+    report: Report,
+    enough: int = 1,
+    *,
+    plain: bool = False,
+    focus: Sequence[str] = (),
+) -> None:
+    """Play the plans of these seeds in one database, until `enough` have broken a promise."""
+    for seed in seeds:
+        plan = draw(seed, focus)
+        verdict = play(office, plan, f"s{seed}")
+        report.add(verdict)
+        if verdict.broken:
+            report.failures.append(told(office, plan, verdict, plain=plain))
+            if len(report.failures) >= enough:
+                return
 
 
 def told(office: Office, plan: Plan, verdict: Verdict, *, plain: bool = False) -> str:
@@ -108,9 +120,9 @@ def told(office: Office, plan: Plan, verdict: Verdict, *, plain: bool = False) -
 
 
 def _shrunken(office: Office, plan: Plan, verdict: Verdict) -> tuple[Plan, Verdict]:
-    tries = 0
+    tries, end = 0, time.monotonic() + _SHRINKING_S
     again = True
-    while again and tries < _SHRINKS_MAX:
+    while again and tries < _SHRINKS_MAX and time.monotonic() < end:
         again = False
         for less in smaller(plan):
             tries += 1
@@ -118,7 +130,7 @@ def _shrunken(office: Office, plan: Plan, verdict: Verdict) -> tuple[Plan, Verdi
             if found.broken:
                 plan, verdict, again = less, found, True
                 break
-            if tries >= _SHRINKS_MAX:
+            if tries >= _SHRINKS_MAX or time.monotonic() > end:
                 break
     return plan, verdict
 

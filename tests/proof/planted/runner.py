@@ -66,7 +66,7 @@ def changed(texts: dict[Path, str], edits: Iterable[Edit], layer: str = "") -> d
     for before, after in edits:
         places = [path for path, text in texts.items() if before in text]
         if len(places) > 1:
-            places = [path for path in places if layer and layer in ".".join(path.parts)]
+            places = [path for path in places if ".".join(path.parts).endswith(f"{layer}.py")]
         times = sum(texts[path].count(before) for path in places)
         if times != 1:
             raise PlantError(f"stands {times} times in the package, and not once:\n{before}")
