@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
