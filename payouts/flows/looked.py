@@ -235,23 +235,7 @@ class LookRecorder:
                 severity=2,
             )
         if one.verdict is not None and one.look.reading is not None:
-            told = contradiction(one.verdict, one.present.state)
-            if one.code == "found_twice":
-                self.alarms.tell(
-                    unit,
-                    "E_FOUND_TWICE",
-                    f"{self.provider} has two payments of {subject}",
-                    severity=1,
-                    subject=subject,
-                )
-            elif told is not None:
-                sentence = (
-                    f"{subject} is {one.present.state} and {self.provider} says"
-                    f" {one.status or one.verdict}"
-                )
-                self.alarms.tell(unit, told.code, sentence, severity=told.severity, subject=subject)
-                if told.pauses:
-                    self.alarms.pause(unit, f"{told.code} of {subject}")
+            self._tell_contradiction(unit, one, one.verdict, subject)
             if one.code == "unknown_status_word":
                 self.alarms.tell(
                     unit,
@@ -284,6 +268,32 @@ class LookRecorder:
                 severity=2,
                 subject=subject,
             )
+
+    def _tell_contradiction(
+        self, unit: Connection, one: _Found, verdict: Verdict, subject: str
+    ) -> None:
+        """What is known is contradicted: say so, and hold what would pay the item again."""
+        told = contradiction(verdict, one.present.state)
+        if one.code == "found_twice":
+            self.alarms.tell(
+                unit,
+                "E_FOUND_TWICE",
+                f"{self.provider} has two payments of {subject}",
+                severity=1,
+                subject=subject,
+            )
+        elif told is not None:
+            sentence = (
+                f"{subject} is {one.present.state} and {self.provider} says"
+                f" {one.status or one.verdict}"
+            )
+            if State.SETTLED in one.moves:
+                item = one.look.item.item_id
+                again = lanes.hold_replacements(unit, item, actor=self.actor, detail=sentence)
+                sentence += "".join(f"; {public_id('itm', new)} pays it again" for new in again)
+            self.alarms.tell(unit, told.code, sentence, severity=told.severity, subject=subject)
+            if told.pauses:
+                self.alarms.pause(unit, f"{told.code} of {subject}")
 
     def _proof(self, look: Looked) -> dict[str, object]:
         body = look.exchange.body

@@ -58,6 +58,7 @@ __all__ = [
     "due_items",
     "end_frozen",
     "expired_attempts",
+    "hold_replacements",
     "insert_batch_events",
     "insert_evidence",
     "items_of_refs",
@@ -304,6 +305,32 @@ def mostly_failed(
         {"ids": list(batch_ids), "least": items_min, "share": share},
     )
     return [(int(batch), int(failed), int(items)) for batch, failed, items in rows]
+
+
+def hold_replacements(unit: Connection, item_id: int, *, actor: str, detail: str) -> list[int]:
+    """Hold the item that pays this one again, where it is not sent yet; returns all that do.
+
+    Args:
+        detail: why, for the hold.
+    """
+    again = list(
+        unit.execute(
+            text("SELECT item_id FROM line WHERE replaces = :item AND outcome = 'accepted'"),
+            {"item": item_id},
+        ).scalars()
+    )
+    if again:
+        unit.execute(
+            text(
+                "INSERT INTO hold (run_id, item_id, reason, detail, opened_by)"
+                " SELECT n.run_id, n.id, 'paid_before', :detail, :actor FROM item_now n"
+                " WHERE n.id = ANY(:items) AND n.state IN ('pending', 'approved')"
+                " AND NOT EXISTS (SELECT FROM hold h WHERE h.item_id = n.id"
+                " AND h.reason = 'paid_before' AND h.released_at IS NULL)"
+            ),
+            {"items": again, "detail": detail, "actor": actor},
+        )
+    return again
 
 
 def items_of_refs(connection: Connection, provider: str, refs: Sequence[str]) -> set[int]:

@@ -250,6 +250,37 @@ def test_what_was_paid_after_it_failed_is_not_paid_again(
             reissue.require(unit, [first])
 
 
+def test_what_pays_again_what_was_paid_after_all_is_held(
+    make_world: Callable[..., World], hand: Callable[[World], Hand]
+) -> None:
+    """It was re-issued in good faith; then the first payment turns out to be made."""
+    world = make_world(settings=QUICK)
+    run = world.load(world.write([sepa("R-0")])).run_id
+    (old,) = put(world, run, "failed")
+    again = world.load(world.write([sepa("R-0b", "13.00")], "again.csv"), policy="person").run_id
+    (new,) = world.sql("SELECT max(id) FROM item")[0]
+    with world.parts.database.unit() as unit:
+        unit.execute(text("ALTER TABLE line DISABLE TRIGGER USER"))
+        unit.execute(
+            text("UPDATE line SET intent = 2, replaces = :old WHERE item_id = :new"),
+            {"old": old, "new": new},
+        )
+        unit.execute(text("ALTER TABLE line ENABLE TRIGGER USER"))
+    lane = hand(world)
+    ask(world, old)
+    (item,) = lane.claim()
+
+    lane.say(Verdict.SETTLED, item)
+
+    assert world.sql("SELECT item_id, reason FROM hold WHERE released_at IS NULL") == [
+        (new, "paid_before")
+    ]
+    assert world.states(again) == {"pending": 1}
+    with world.parts.database.reading() as unit:
+        (incident,) = open_incidents(unit)
+    assert incident.detail.endswith(f"; {public_id('itm', new)} pays it again")
+
+
 def test_a_look_that_brings_nothing_is_repeated(make_world: Callable[..., World]) -> None:
     world = make_world(settings=QUICK)
     run = world.load(world.write([sepa("R-0")])).run_id

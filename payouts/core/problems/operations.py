@@ -333,6 +333,11 @@ HOLDS: Final = {
             "`payouts release RUN|ITEM --reason …` ends it.",
         ),
         HoldKind(
+            "paid_before",
+            "it pays again what the platform has paid after all",
+            "Cancel it with `payouts cancel ITEM`; release it only if the first payment came back.",
+        ),
+        HoldKind(
             "funds",
             "the funding account has not enough money for the run",
             "`payouts fund ACCOUNT AMOUNT CUR --reason …` books money in; "
