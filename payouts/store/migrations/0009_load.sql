@@ -16,7 +16,7 @@ CREATE TRIGGER installation_stays BEFORE UPDATE ON installation
 -- The items of a batch come in one statement. Keys are unique, so as many as the range has, from
 -- its first to its last, are exactly the range. Lines have keys in the range of their run.
 CREATE FUNCTION item_whole() RETURNS trigger LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_mergejoin = off AS $$
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE wrong bigint;
 BEGIN
   SELECT i.batch_id INTO wrong
