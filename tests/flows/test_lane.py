@@ -40,52 +40,6 @@ def test_good_lines_are_settled_once_and_the_ledger_agrees(
     world.check()
 
 
-# What each fault of one submission must end in. `settled` is a proof that nothing was executed the
-# first time or that the key brought the first payment back; `unknown` waits for evidence.
-FAULTS = [
-    # fault, Orkesta (a batch of 8 in one request), Orkestra (8 requests, the first is struck)
-    ("accept_then_close", "unknown", "settled"),
-    ("reset_before_reading", "unknown", "settled"),
-    ("reset_after_reading", "unknown", "settled"),
-    ("effect_then_reset", "unknown", "settled"),
-    ("effect_then_close", "unknown", "settled"),
-    ("server_error", "unknown", "settled"),
-    ("bad_gateway", "unknown", "settled"),
-    ("gateway_timeout", "unknown", "settled"),
-    ("unavailable", "unknown", "settled"),
-    ("error_after_effect", "unknown", "settled"),
-    ("request_timeout", "unknown", "settled"),
-    ("html", "unknown", "settled"),
-    ("malformed", "unknown", "settled"),
-    ("empty_body", "unknown", "settled"),
-    ("cut", "unknown", "settled"),
-    ("cut_clean", "unknown", "settled"),
-    ("repeated_keys", "unknown", "settled"),
-    ("too_many_requests", "settled", "settled"),
-    ("locked", "settled", "settled"),
-    ("too_early", "settled", "settled"),
-    ("shuffled", "settled", "settled"),
-]
-
-
-@pytest.mark.parametrize(("fault", "orkesta", "orkestra"), FAULTS)
-@pytest.mark.parametrize("provider", ["orkesta", "orkestra"])
-def test_a_fault_of_one_submission_never_pays_twice(
-    make_world: Callable[..., World], provider: str, fault: str, orkesta: str, orkestra: str
-) -> None:
-    """A lost answer is how a payee gets paid twice."""
-    world = make_world(
-        f'[[fault]]\nfault = "{fault}"\nroute = "{SUBMIT[provider]}"\nnth = [1]\n',
-        settings="[retry]\npace = 0.0005\n",
-    )
-
-    states = world.pay(rows(provider))
-
-    expected = orkesta if provider == "orkesta" else orkestra
-    assert states == {expected: COUNT}
-    world.check()
-
-
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
