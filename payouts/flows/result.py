@@ -136,55 +136,10 @@ class Report:
             "closed_at": _iso(self.closed_at),
             "lines": dict(self.proof.file.outcomes),
             "items": {state: items for state, (items, _) in self.states().items()},
-            "totals": [
-                {
-                    "currency": one.currency,
-                    "exponent": currency(one.currency).exponent,
-                    "accepted": {"lines": one.accepted.items, "minor": one.accepted.amount_minor},
-                    "states": {
-                        state: {"minor": amounts[one.currency]}
-                        for state, (_, amounts) in self.states().items()
-                        if one.currency in amounts
-                    },
-                }
-                for one in self.proof.currencies
-            ],
-            "not_paid": [
-                {
-                    "state": reason.state,
-                    "provider": reason.provider,
-                    "currency": reason.currency,
-                    "code": reason.code,
-                    "meaning": reason.words,
-                    "items": reason.items,
-                    "minor": reason.amount_minor,
-                }
-                for reason in self.reasons
-            ],
-            "line_codes": [
-                {
-                    "outcome": one.outcome,
-                    "code": one.code,
-                    "meaning": one.words,
-                    "hint": one.hint,
-                    "lines": one.lines,
-                    "first_lines": list(one.first),
-                }
-                for one in self.rejects
-            ],
-            "sent": [
-                {
-                    "provider": one.provider,
-                    "currency": one.currency,
-                    "batches": one.batches,
-                    "items": one.items,
-                    "minor": one.amount_minor,
-                    "attempts": one.attempts,
-                    "first_sent": _iso(one.first_sent),
-                    "last_answer": _iso(one.last_answer),
-                }
-                for one in self.sends
-            ],
+            "totals": self._totals(),
+            "not_paid": self._not_paid(),
+            "line_codes": self._line_codes(),
+            "sent": self._sent(),
             "holds": [
                 {"reason": hold.reason, "detail": hold.detail, "opened_at": _iso(hold.opened_at)}
                 for hold in self.holds
@@ -196,6 +151,67 @@ class Report:
             "proof": proof_document(self.proof),
             "files": dict(files),
         }
+
+    def _totals(self) -> list[dict[str, Any]]:
+        """Per currency: accepted, and minor units by state."""
+        return [
+            {
+                "currency": one.currency,
+                "exponent": currency(one.currency).exponent,
+                "accepted": {"lines": one.accepted.items, "minor": one.accepted.amount_minor},
+                "states": {
+                    state: {"minor": amounts[one.currency]}
+                    for state, (_, amounts) in self.states().items()
+                    if one.currency in amounts
+                },
+            }
+            for one in self.proof.currencies
+        ]
+
+    def _not_paid(self) -> list[dict[str, Any]]:
+        """Items that are not paid, by reason."""
+        return [
+            {
+                "state": reason.state,
+                "provider": reason.provider,
+                "currency": reason.currency,
+                "code": reason.code,
+                "meaning": reason.words,
+                "items": reason.items,
+                "minor": reason.amount_minor,
+            }
+            for reason in self.reasons
+        ]
+
+    def _line_codes(self) -> list[dict[str, Any]]:
+        """Lines that carry a code, by code."""
+        return [
+            {
+                "outcome": one.outcome,
+                "code": one.code,
+                "meaning": one.words,
+                "hint": one.hint,
+                "lines": one.lines,
+                "first_lines": list(one.first),
+            }
+            for one in self.rejects
+        ]
+
+    def _sent(self) -> list[dict[str, Any]]:
+        """What each platform was sent, by currency."""
+        return [
+            {
+                "provider": one.provider,
+                "currency": one.currency,
+                "batches": one.batches,
+                "items": one.items,
+                "minor": one.amount_minor,
+                "attempts": one.attempts,
+                "first_sent": _iso(one.first_sent),
+                "last_answer": _iso(one.last_answer),
+            }
+            for one in self.sends
+        ]
 
 
 def proof_document(proof: Proof) -> dict[str, Any]:
