@@ -43,7 +43,10 @@ POLL_FAULTS = (
 _LOST = ("lost_reply", "reset_reply", "error_after", "hang", "late_effect", "cut", "no_content")
 
 _FILED = ("again", "more", "edited")
-MISHAPS = ("crash", "freeze", "kill", "second", "resume", "cut_off", "hold", "restart", *_FILED)
+MISHAPS = (
+    *("crash", "freeze", "kill", "second", "resume", "cut_off", "hold", "restart", "cancel"),
+    *_FILED,
+)
 """What may happen beside the network."""
 
 POINTS = ("before_turn", "before_commit", "after_turn", "before_send", "after_send")
@@ -74,7 +77,8 @@ class Mishap:
         name: `crash` or `freeze` at the `hit`-th time of a `point`; at the time `at`: `kill`
             (the process), `second` (another worker comes), `resume` (a person), `again` (the same
             file), `more` (the file with one line more), `edited` (other amounts), `cut_off`
-            (the server ends the worker's session), `hold` and `release` (one item).
+            (the server ends the worker's session), `hold` (the last item, for a while), `cancel`
+            (a person asks that the first item is not paid).
         seconds: how long it lasts.
     """
 
@@ -205,7 +209,7 @@ def _faults(rng: random.Random, level: str, count: int) -> tuple[Fault, ...]:
 
 def _mishaps(rng: random.Random, heals_at: float, *, filed: bool) -> tuple[Mishap, ...]:
     often = ("crash", "crash", "crash", "freeze", "freeze", "kill", "second", "resume", "cut_off")
-    names = (*often, "hold", "restart", *(_FILED if filed else ()))
+    names = (*often, "hold", "cancel", *(_FILED if filed else ()))
     count = rng.choice((0, 0, 1, 1, 2, 3))
     return tuple(_mishap(rng, heals_at, rng.choice(names)) for _ in range(count))
 

@@ -123,7 +123,6 @@ class Platform(ABC):
         """While true, nothing that is not final becomes so."""
 
     @abstractmethod
-    @abstractmethod
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:

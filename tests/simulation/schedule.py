@@ -18,13 +18,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payouts.core.currencies import currency
-from payouts.core.errors import FileRefusedError
+from payouts.core.errors import FileRefusedError, UsageError
 from payouts.core.retry import RetryPolicy
 from payouts.flows import retry
+from payouts.flows.cancel import CancelOrder, cancel, work_cancels
 from payouts.flows.lane import LaneLostError, LaneOrder, work_lane
 from payouts.providers.client import Timeouts
 from payouts.providers.orkesta import Orkesta
 from payouts.providers.orkestra import Orkestra
+from payouts.store.engine import passing
 from tests.proof.checker import broken_promises
 from tests.simulation import platform
 from tests.simulation.loading import Office, prefix_of, wire_of
@@ -131,6 +133,8 @@ class _Schedule:
         self.errors: list[str] = []
         self.held: set[str] = set()
         self.released = True
+        self.cancelled: set[str] = set()
+        self.never: set[str] = set()
 
     def tell(self, sentence: str) -> None:
         worker = WORKER.get()
@@ -177,6 +181,8 @@ class _Schedule:
         """A machine on which the worker is started again whenever it ends."""
         while True:
             await self._life(f"{name}{self.lives}")
+            if self.cancelled:
+                await self._cancels(f"C{self.lives}")
             wait = self._next_wake()
             if self.lives > _LIVES_MAX or self.loop.now > _DAYS_MAX * 86_400:
                 self.errors.append(f"after {self.lives} lives and {self.loop.now:.0f} s no rest")
@@ -209,6 +215,28 @@ class _Schedule:
             self.wrong(error)
         finally:
             worker.die()
+
+    async def _cancels(self, name: str) -> None:
+        """Open cancel requests are worked as far as they go now."""
+        worker = Worker(name)
+        self.workers.append(worker)
+        policy = RetryPolicy()
+        connectors = {self.provider: self.office.connectors[self.provider]}
+        order = CancelOrder(
+            self.office.stage, connectors, dict.fromkeys(connectors, policy), Timeouts()
+        )
+        await asyncio.create_task(self._cancelling(worker, order))
+        worker.die()
+
+    async def _cancelling(self, worker: Worker, order: CancelOrder) -> None:
+        WORKER.set(worker)
+        try:
+            await work_cancels(order)
+        except DiedError:
+            self.tell(f"{worker.name} died")
+        except (DBAPIError, psycopg.Error) as error:
+            if not passing(error):
+                self.wrong(error)
 
     async def _work(self, worker: Worker) -> None:
         WORKER.set(worker)
@@ -282,6 +310,8 @@ class _Schedule:
                 self._cut_off()
             case "hold":
                 self._hold(mishap.seconds)
+            case "cancel":
+                self._cancel()
             case "again":
                 again = self.office.file(self.name, self.provider, self.lines, self.plan.batch_max)
                 if not again.known:
@@ -319,6 +349,24 @@ class _Schedule:
         """The server ends the sessions of all workers: it was restarted."""
         self.tell("the database ends all sessions")
         self.office.stage.cut_off()
+
+    def _cancel(self) -> None:
+        """A person asks that the first item is not paid."""
+        wire = self.network.wires[0]
+        with self.office.stage.reading() as unit:
+            item = unit.execute(
+                text("SELECT min(id) FROM item_now WHERE run_id = :run"), {"run": self.runs[0]}
+            ).scalar_one()
+        try:
+            made = cancel(
+                self.office.stage, self.runs[0], item, reason="a mistake", actor="person:ana"
+            )
+        except UsageError:
+            return
+        self.tell(f"item {item} is to be cancelled: {made.states}")
+        self.cancelled.add(wire)
+        # What was claimed before may still leave.
+        self.loop.call_later(60.0, self.never.add, wire)
 
     def _hold(self, seconds: float) -> None:
         with self.office.stage.unit() as unit:
@@ -375,6 +423,7 @@ class _Schedule:
     def _leaving(self, wires: list[str]) -> Iterator[str]:
         """Whether what leaves now is on disk as sent, by an attempt that is open (P4, P20)."""
         yield from (f"{wire} was sent while it is held" for wire in self.held & set(wires))
+        yield from (f"{wire} was sent after its cancel" for wire in self.never & set(wires))
         with self.office.stage.reading() as connection:
             rows = connection.execute(
                 text(_SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]}
@@ -388,7 +437,9 @@ class _Schedule:
     def _next_wake(self) -> float | None:
         """Seconds until anything of ours is due; none where nothing ever is."""
         with self.office.stage.reading() as connection:
-            return connection.execute(text(_NEXT), {"funding": self.name}).scalar()
+            return connection.execute(
+                text(_NEXT), {"funding": self.name, "runs": self.runs}
+            ).scalar()
 
     def wrong(self, error: Exception) -> None:
         """An end that no part may have."""
@@ -398,8 +449,21 @@ class _Schedule:
 
     # -- the verdict ------------------------------------------------------------------------------
 
+    def _end_requests(self) -> None:
+        """What waits for a person is not to be worked by the schedules that follow."""
+        with self.office.stage.unit() as unit:
+            unit.execute(
+                text(
+                    "UPDATE cancel_request SET done_at = payouts_now(), outcome = 'end of play'"
+                    " WHERE run_id = ANY (:runs) AND done_at IS NULL"
+                ),
+                {"runs": self.runs},
+            )
+
     def judge(self) -> None:
         wires = self.office.wires(self.name)
+        if self.cancelled:
+            self._end_requests()
         verdict, stage = self.verdict, self.office.stage
         verdict.fired.update(self.network.fired)
         verdict.broken += [*self.errors, *dict.fromkeys(self.network.broken)]
@@ -425,10 +489,13 @@ class _Schedule:
     def _ended(self, item: int, state: str, code: str | None, wire: str) -> Iterator[str]:
         """Whether the item came to an end that its platform and its luck allow."""
         struck = self.network.struck[wire]
-        if state == "failed" and self._fate(wire).ends == "paid" and not struck & _REFUSING:
+        stopped = any(one.wire == wire and one.cancelled for one in self.platform.effects.values())
+        refused = stopped or self._fate(wire).ends != "paid" or bool(struck & _REFUSING)
+        if state == "failed" and not refused:
             yield f"item {item} failed ({code}) though nobody refused it"
         doubtful = self.disturbed or bool(struck - PROVEN)
-        if state in {"settled", "failed"} or (state == "review" and doubtful):
+        ends = {"settled", "failed"} | ({"cancelled"} if wire in self.cancelled else set())
+        if state in ends or (state == "review" and doubtful):
             return
         yield f"item {item} is stuck in {state} ({code})"
 
@@ -451,6 +518,10 @@ SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM (
   UNION ALL SELECT min(check_at) FROM batch WHERE funding = :funding
   UNION ALL SELECT min(r.due_at) FROM look_request r JOIN batch b ON b.id = r.batch_id
     WHERE b.funding = :funding
+  UNION ALL SELECT payouts_now() + interval '1 hour' FROM cancel_request c
+    WHERE c.run_id = ANY (:runs) AND c.done_at IS NULL AND EXISTS (
+      SELECT FROM batch_count k JOIN batch b ON b.id = k.batch_id WHERE b.run_id = c.run_id
+         AND k.items > 0 AND k.state IN ('approved', 'sending', 'processing'))
   UNION ALL SELECT max(a.opened_at) + interval '2 seconds' FROM attempt a
     JOIN batch b ON b.id = a.batch_id WHERE a.closed_at IS NULL AND b.funding = :funding
 ) due

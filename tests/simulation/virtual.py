@@ -29,7 +29,7 @@ BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 """Where a schedule's time begins."""
 
 
-_LANES = "payouts.flows.lane"
+_LANES = ("payouts.flows.lane", "payouts.flows.cancel")
 
 
 class DiedError(BaseException):
