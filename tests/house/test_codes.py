@@ -66,16 +66,18 @@ def test_a_kind_says_what_is_wrong_and_what_to_do(kind: ProblemKind) -> None:
 
 
 def test_every_reason_of_a_hold_is_explained() -> None:
-    """Those that the load, the release of money and people write."""
-    opened = re.compile(
-        r"holds\.append\(\(\"([a-z_]+)\"|^(?:BY_PERSON|FUNDS)[^\n]*= \"(\w+)\"", re.MULTILINE
+    """Those that the load, the release of money, people and statements write."""
+    written = re.compile(
+        r"""holds\.append\(\("([a-z_]+)"|^(?:BY_PERSON|FUNDS)[^\n]*= "(\w+)"|"""
+        r"""h\.reason = '([a-z_]+)'""",
+        re.MULTILINE,
     )
     found = {
         word
         for path in tracked()
         if path.is_relative_to(ROOT / "payouts") and path.suffix == ".py"
-        for pair in opened.findall(path.read_text("utf-8"))
-        for word in pair
+        for words in written.findall(path.read_text("utf-8"))
+        for word in words
         if word
     }
 
