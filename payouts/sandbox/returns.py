@@ -41,14 +41,25 @@ class Returns:
 
     def watch(self, entry: Entry) -> None:
         """Wait for the moment when the marked payments of a line come back."""
-        if not entry.get("returns"):
-            return
-        loop, now = asyncio.get_running_loop(), self._clock()
-        for effect in entry["effects"]:
-            paid_at = self.paid_at(effect, entry) if "returns" in effect else None
-            if paid_at is not None:
-                wait_s = paid_at + effect["returns"]["seconds"] - now
-                loop.call_later(max(0.0, wait_s), self._come_back, effect, entry)
+        if entry["kind"] == "release":
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._released, entry["held"])  # once the line is booked
+        elif entry.get("returns"):
+            for effect in entry["effects"]:
+                self._wait(effect, entry)
+
+    def _released(self, names: list[str]) -> None:
+        for name in names:
+            found = self._books.find(name)
+            if found is not None:
+                self._wait(*found)
+
+    def _wait(self, effect: Entry, entry: Entry) -> None:
+        paid_at = self.paid_at(effect, entry) if "returns" in effect else None
+        if paid_at is not None:
+            wait_s = paid_at + effect["returns"]["seconds"] - self._clock()
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(0.0, wait_s), self._come_back, effect, entry)
 
     def _come_back(self, effect: Entry, entry: Entry) -> None:
         name = effect["effect"]

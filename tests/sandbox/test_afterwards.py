@@ -105,6 +105,16 @@ def test_what_is_not_paid_does_not_come_back(sandbox: Sandbox) -> None:
     assert not [line for line in sandbox.truth() if str(line.get("effect")).startswith("NEVER")]
 
 
+def test_a_marked_payment_that_was_held_comes_back_too(sandbox: Sandbox) -> None:
+    sandbox.settings(speed=20)
+    sandbox.faults({"fault": "returned", "options": {"seconds": 0}})
+    [held] = sandbox.batch(sandbox.item("HELD-1", to_account="TR777777")).json()
+
+    sandbox.control.post("/_control/release", json={"effect": held["id"]}).raise_for_status()
+
+    assert _line(sandbox, "return", held["id"])["amount_minor"] == 1500
+
+
 def test_a_marked_payment_comes_back_after_a_restart(start: Callable[..., Sandbox]) -> None:
     before = start("--speed", "100")
     before.faults({"fault": "returned", "options": {"seconds": 0.5}})
