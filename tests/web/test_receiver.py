@@ -223,6 +223,16 @@ def test_a_body_without_a_length_is_counted_while_it_streams(
     assert rows(database) == []
 
 
+def test_a_body_that_announces_itself_as_too_large_is_not_waited_for(sender: Sender) -> None:
+    where = urlsplit(sender.base)
+    with socket.create_connection((where.hostname, where.port), timeout=5) as line:
+        head = (
+            f"POST /webhooks/orkesta HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BODY_MAX + 1}"
+        )
+        line.sendall(f"{head}\r\n\r\n".encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 413")
+
+
 def test_a_body_that_ends_too_early_is_no_body(sender: Sender, database: Database) -> None:
     where = urlsplit(sender.base)
     headers = "".join(f"{name}: {value}\r\n" for name, value in signed("orkesta", EVENT).items())
