@@ -93,7 +93,7 @@ def test_what_was_sent_again_as_often_as_is_allowed_goes_to_review_at_once(
         ("resends_used", 4, 3)
     ]
     with world.parts.database.reading() as unit:
-        assert [one.code for one in open_incidents(unit)] == ["W_REVIEW"]
+        assert "W_REVIEW" in {one.code for one in open_incidents(unit)}
     world.check()
 
 
