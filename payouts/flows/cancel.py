@@ -8,9 +8,14 @@ decides what it is then (P14). Until all that a request covers is final, nothing
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from payouts import jobs
 from payouts.core.errors import UsageError
@@ -18,6 +23,7 @@ from payouts.core.items import FINAL
 from payouts.core.outcomes import Answer
 from payouts.providers.client import Client, Exchange, Permit, Timeouts, clock
 from payouts.store import cancels, lanes
+from payouts.store.engine import lost, passing
 from payouts.store.incidents import report_incident
 
 if TYPE_CHECKING:
@@ -27,11 +33,14 @@ if TYPE_CHECKING:
 
     from payouts.core.retry import RetryPolicy
     from payouts.providers.connector import Connector
-    from payouts.store.cancels import Askable
+    from payouts.store.cancels import Askable, OpenCancel
     from payouts.store.engine import Database
 
 __all__ = ["CancelOrder", "Cancelled", "cancel", "work_cancels"]
 
+_Made = TypeVar("_Made")
+
+_AGAIN_S = (0.02, 0.1, 0.3, 1.0)
 _CHUNK = 64
 _TRIES_MAX = 5
 _TOO_LATE = frozenset({400, 404, 405, 409, 410, 422})
@@ -78,8 +87,15 @@ def cancel(
     Raises:
         UsageError: E_CANCEL_LATE where everything is final already.
     """
+    return _undisturbed(lambda: _cancel(database, run_id, item_id, reason=reason, actor=actor))
+
+
+def _cancel(
+    database: Database, run_id: int, item_id: int | None, *, reason: str, actor: str
+) -> Cancelled:
     with database.unit() as unit:
-        batches = cancels.batches_of(unit, run_id, item_id)
+        cancels.lock_money(unit, run_id)
+        cancels.batches_of(unit, run_id, item_id)
         states = cancels.covered(unit, run_id, item_id)
         if states and all(state in FINAL for state in states):
             raise UsageError(
@@ -89,7 +105,6 @@ def cancel(
                 code="E_CANCEL_LATE",
             )
         asked = cancels.ask(unit, run_id, item_id, reason=reason, actor=actor)
-        lanes.lock_funding(unit, batches)
         at_once = cancels.cancel_unsent(unit, run_id, item_id, actor=actor)
         cancels.settle_due(unit, run_id, item_id)
         states = cancels.covered(unit, run_id, item_id)
@@ -97,6 +112,22 @@ def cancel(
         if not over:
             jobs.enqueue_cancels(unit)
         return Cancelled(asked.id, asked.new, at_once, states, over)
+
+
+def _undisturbed(work: Callable[[], _Made]) -> _Made:
+    """Do a transaction, again where it met another in a circle.
+
+    An approval locks money before batches and a lane batches before money; a cancel has to do with
+    both. It goes with the approval; lanes do their turn again by themselves, and so does this.
+    """
+    for wait in _AGAIN_S:
+        try:
+            return work()
+        except (DBAPIError, psycopg.Error) as error:
+            if lost(error) or not passing(error):
+                raise
+            time.sleep(wait)
+    return work()
 
 
 # -- working what is open ------------------------------------------------------------------------------
@@ -167,15 +198,20 @@ def _sweep(order: CancelOrder) -> None:
         jobs.enqueue_lanes(unit, lanes.ask_looks(unit, lost, reason="cancel"))
         requests = cancels.open_requests(unit)
     for request in requests:
-        with order.database.unit() as unit:
+        _undisturbed(partial(_go_on, order.database, request))
+
+
+def _go_on(database: Database, request: OpenCancel) -> None:
+    """Cancel what came back unsent of a request, and end it when all of it is final."""
+    with database.unit() as unit:
+        states = cancels.covered(unit, request.run_id, request.item_id)
+        if {"pending", "approved"} & states.keys():
+            cancels.lock_money(unit, request.run_id)
+            cancels.batches_of(unit, request.run_id, request.item_id)
+            cancels.cancel_unsent(unit, request.run_id, request.item_id, actor=request.actor)
+            cancels.settle_due(unit, request.run_id, request.item_id)
             states = cancels.covered(unit, request.run_id, request.item_id)
-            if {"pending", "approved"} & states.keys():
-                batches = cancels.batches_of(unit, request.run_id, request.item_id)
-                lanes.lock_funding(unit, batches)
-                cancels.cancel_unsent(unit, request.run_id, request.item_id, actor=request.actor)
-                cancels.settle_due(unit, request.run_id, request.item_id)
-                states = cancels.covered(unit, request.run_id, request.item_id)
-            cancels.finish(unit, request.id, states)
+        cancels.finish(unit, request.id, states)
 
 
 def _claim(order: CancelOrder, provider: str) -> list[_Claim]:

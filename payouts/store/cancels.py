@@ -35,6 +35,7 @@ __all__ = [
     "close_lost",
     "covered",
     "finish",
+    "lock_money",
     "next_ask",
     "of_item",
     "open_attempts",
@@ -99,7 +100,13 @@ class Askable(NamedTuple):
 
 
 def batches_of(unit: Connection, run_id: int, item_id: int | None) -> list[int]:
-    """The batches that a request covers something of, locked in key order."""
+    """The batches that a request covers something of, locked in key order; the run before them.
+
+    Who moves money with it locks that first (`lock_money`), as an approval does.
+    """
+    unit.execute(
+        text("SELECT FROM pipeline_run WHERE id = :run FOR NO KEY UPDATE"), {"run": run_id}
+    )
     found = unit.execute(
         text(
             "SELECT b.id FROM batch b WHERE b.run_id = :run AND (CAST(:item AS bigint) IS NULL"
@@ -108,6 +115,17 @@ def batches_of(unit: Connection, run_id: int, item_id: int | None) -> list[int]:
         {"run": run_id, "item": item_id},
     )
     return list(found.scalars())
+
+
+def lock_money(unit: Connection, run_id: int) -> None:
+    """Lock the funding accounts of a run, in key order."""
+    unit.execute(
+        text(
+            "SELECT FROM ledger_account WHERE id IN (SELECT funding_id FROM batch"
+            " WHERE run_id = :run) ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"run": run_id},
+    )
 
 
 def ask(unit: Connection, run_id: int, item_id: int | None, *, reason: str, actor: str) -> Asked:

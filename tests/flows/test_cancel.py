@@ -7,13 +7,14 @@ import random
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from payouts.core.errors import UsageError
-from payouts.flows import control
+from payouts.flows import control, review
 from payouts.flows.cancel import cancel, work_cancels
 from payouts.providers.client import Timeouts
 from payouts.worker import work
@@ -80,6 +81,39 @@ def test_what_was_not_sent_is_cancelled_at_once_and_its_money_comes_back(
     assert (world.effects(), reserved(world)) == ({}, 0)
     assert world.sql("SELECT outcome, actor FROM cancel_request") == [("3 cancelled", "person:ada")]
     world.check()
+
+
+def test_an_approval_and_a_cancel_at_once_never_wait_for_each_other(
+    make_world: Callable[..., World],
+) -> None:
+    """They lock the same money and the same batches; in a circle one would be broken off."""
+    world = make_world()
+    failed: list[BaseException] = []
+
+    def does(what: Callable[[], object]) -> None:
+        try:
+            what()
+        except UsageError:
+            pass
+        except Exception as error:  # noqa: BLE001  any of them fails the test
+            failed.append(error)
+
+    for turn in range(12):
+        lines = [turkish(f"R-{turn}-{n}", f"{10 + turn}.{n}0") for n in range(2)]
+        run = world.load(world.write(lines), policy="person").run_id
+        both: list[Callable[[], object]] = [
+            partial(review.approve, world.parts.database, run, actor="person:bob", reason="x"),
+            partial(ask, world, run),
+        ]
+        threads = [threading.Thread(target=does, args=(one,)) for one in both]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert [str(error) for error in failed] == []
+    assert {row[0] for row in world.sql("SELECT state::text FROM item_now")} == {"cancelled"}
+    assert (world.effects(), reserved(world)) == ({}, 0)
 
 
 def test_what_is_cancelled_is_held_no_longer(make_world: Callable[..., World]) -> None:
