@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from payouts.store.cancels import Askable, OpenCancel
     from payouts.store.engine import Database
 
-__all__ = ["CancelOrder", "Cancelled", "cancel", "work_cancels"]
+__all__ = ["CancelOrder", "Cancelled", "cancel", "undisturbed", "work_cancels"]
 
 _Made = TypeVar("_Made")
 
@@ -87,7 +87,7 @@ def cancel(
     Raises:
         UsageError: E_CANCEL_LATE where everything is final already.
     """
-    return _undisturbed(lambda: _cancel(database, run_id, item_id, reason=reason, actor=actor))
+    return undisturbed(lambda: _cancel(database, run_id, item_id, reason=reason, actor=actor))
 
 
 def _cancel(
@@ -114,7 +114,7 @@ def _cancel(
         return Cancelled(asked.id, asked.new, at_once, states, over)
 
 
-def _undisturbed(work: Callable[[], _Made]) -> _Made:
+def undisturbed(work: Callable[[], _Made]) -> _Made:
     """Do a transaction, again where it met another in a circle.
 
     An approval locks money before batches and a lane batches before money; a cancel has to do with
@@ -198,7 +198,7 @@ def _sweep(order: CancelOrder) -> None:
         jobs.enqueue_lanes(unit, lanes.ask_looks(unit, lost, reason="cancel"))
         requests = cancels.open_requests(unit)
     for request in requests:
-        _undisturbed(partial(_go_on, order.database, request))
+        undisturbed(partial(_go_on, order.database, request))
 
 
 def _go_on(database: Database, request: OpenCancel) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from payouts import jobs
 from payouts.core.errors import UsageError
 from payouts.core.ids import public_id
+from payouts.flows.cancel import undisturbed
 from payouts.store import cancels, control, runs
 from payouts.store.control import EVERY
 
@@ -31,12 +32,17 @@ def hold(
     Returns:
         False where it is held by a person already.
     """
-    with database.unit() as unit:
-        cancels.batches_of(unit, run_id, item_id)
-        opened = control.hold(unit, run_id, item_id, reason=reason, actor=actor)
-        if opened:
-            control.note(unit, "hold", _subject(run_id, item_id), reason=reason, actor=actor)
-        return opened
+
+
+    def work() -> bool:
+        with database.unit() as unit:
+            cancels.batches_of(unit, run_id, item_id)
+            opened = control.hold(unit, run_id, item_id, reason=reason, actor=actor)
+            if opened:
+                control.note(unit, "hold", _subject(run_id, item_id), reason=reason, actor=actor)
+            return opened
+
+    return undisturbed(work)
 
 
 def release(
@@ -46,13 +52,18 @@ def release(
 
     Holds for rejects, a likeness or missing money are not a person's, and stay.
     """
-    with database.unit() as unit:
-        cancels.batches_of(unit, run_id, item_id)
-        ended = control.release(unit, run_id, item_id, actor=actor)
-        if ended:
-            control.note(unit, "release", _subject(run_id, item_id), reason=reason, actor=actor)
-            jobs.enqueue_lanes(unit, runs.lanes(unit, run_id))
-        return ended
+
+
+    def work() -> int:
+        with database.unit() as unit:
+            cancels.batches_of(unit, run_id, item_id)
+            ended = control.release(unit, run_id, item_id, actor=actor)
+            if ended:
+                control.note(unit, "release", _subject(run_id, item_id), reason=reason, actor=actor)
+                jobs.enqueue_lanes(unit, runs.lanes(unit, run_id))
+            return ended
+
+    return undisturbed(work)
 
 
 def _subject(run_id: int, item_id: int | None) -> str:
