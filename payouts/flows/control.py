@@ -33,7 +33,6 @@ def hold(
         False where it is held by a person already.
     """
 
-
     def work() -> bool:
         with database.unit() as unit:
             cancels.batches_of(unit, run_id, item_id)
@@ -52,7 +51,6 @@ def release(
 
     Holds for rejects, a likeness or missing money are not a person's, and stay.
     """
-
 
     def work() -> int:
         with database.unit() as unit:
