@@ -331,7 +331,9 @@ def opened(
         install_key, vault_key = _keys(project)
         database_id, version = _claim_installation(database, settings, install_key, vault_key)
         base_urls = None
-        if settings.environment == "sandbox" and platforms:
+        # Where Orchestra keeps keys, no command opens account data without it.
+        needed = platforms or settings.vault == "orchestra"
+        if settings.environment == "sandbox" and needed:
             base_urls = stack.enter_context(
                 local.sandbox_running(
                     project.state / "sandbox",

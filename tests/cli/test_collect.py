@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.cli.conftest import ended, many
+from tests.cli.conftest import ended, many, sepa
+from tests.desk import german_iban
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,6 +23,12 @@ pytestmark = pytest.mark.journey
 
 def pressed(link: str, outcome: str = "pay") -> None:
     httpx.post(link, data={"outcome": outcome}, trust_env=False)
+
+
+def magic(reference: str, ending: str) -> dict[str, str]:
+    """A SEPA line whose account misbehaves in the sandbox."""
+    bban = f"370400440000{ending}"
+    return sepa(reference, account=f"DE{98 - int(bban + '131400') % 97:02d}{bban}")
 
 
 def link_said(process: subprocess.Popen[str]) -> str:
@@ -112,6 +119,10 @@ def test_a_run_is_paid_with_its_key_at_orchestra_and_refused_without(
     terminal.write(many(2))
 
     assert terminal.run("run", "payees.csv").code == 0
+    terminal.write([magic("CLOSED", "771111")], "closed.csv")
+    assert terminal.run("run", "closed.csv").code == 3
+    again = terminal.run("reissue", "CLOSED", "--account", german_iban(555))
+    assert again.code == 5, again.err  # sealed anew by a command that talks to no payer
     checks = {one["what"]: one for one in terminal.run("doctor", "--json").document["checks"]}
 
     assert {checks[name]["verdict"] for name in ("orchestra", "orchestrate")} == {"ok"}
@@ -121,4 +132,4 @@ def test_a_run_is_paid_with_its_key_at_orchestra_and_refused_without(
     terminal.write(many(2, "S"), "second.csv")
     refused = terminal.run("run", "second.csv")
     assert (refused.code, "E_VAULT_AWAY" in refused.err) == (4, True)
-    assert len(terminal.effects()) == 2
+    assert sorted(terminal.effects().values()) == [1, 1, 1]
