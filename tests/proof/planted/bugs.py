@@ -393,6 +393,17 @@ BUGS: tuple[Bug, ...] = (
         killer="tests/flows/test_lane.py tests/flows/test_review_lane.py",
         money=False,
     ),
+    Bug(
+        "a cancel request is forgotten when an unclear item is sent again",
+        "store.cancels",
+        (
+            (
+                'COVERED = (\n    "EXISTS (SELECT FROM cancel_request c',
+                'COVERED = (\n    "false AND EXISTS (SELECT FROM cancel_request c',
+            ),
+        ),
+        focus=("lost_reply", "cancel"),
+    ),
     # -- the ledger
     Bug(
         "a payment is booked the wrong way round",

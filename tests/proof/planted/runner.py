@@ -163,4 +163,4 @@ def _command(bug: Bug, server: Path, focus: Sequence[str], schedules: int) -> li
 
 
 def _telling(line: str) -> bool:
-    return line.lstrip().startswith(("BROKEN ", "FAILED "))
+    return line.lstrip().startswith(("BROKEN ", "FAILED ", "ERROR "))
