@@ -114,6 +114,7 @@ def broken_promises(
         *_effects(connection, effects, wires),
         *_lines(connection, chosen),
         *_bookings(connection, chosen),
+        *_openings(connection, chosen),
         *_corrections(connection, chosen),
         *_counters(connection, chosen),
         *_history(connection, chosen),
@@ -232,10 +233,16 @@ def _accounts(connection: psycopg.Connection[Any]) -> Iterator[str]:
         " WHERE c.currency <> t.currency OR d.currency <> t.currency"
     ):
         yield f"transfer {transfer} of {currency} stands between other currencies"
+
+
+def _openings(connection: psycopg.Connection[Any], runs: list[int]) -> Iterator[str]:
+    """The opening balance of a funding account is stated once."""
     for owner, currency, times in connection.execute(
         "SELECT d.owner, d.currency, count(*) FROM ledger_transfer t"
         " JOIN ledger_account d ON d.id = t.debit_id WHERE t.kind = 'opening'"
-        " GROUP BY 1, 2 HAVING count(*) > 1"
+        " AND d.owner IN (SELECT funding FROM pipeline_run WHERE id = ANY(%s))"
+        " GROUP BY 1, 2 HAVING count(*) > 1",
+        [runs],
     ):
         yield f"funding:{owner}:{currency} was opened {times} times"
 
