@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from payouts.core.sealed import Sealed
+from tests.simulation.loading import Office
 from tests.simulation.plan import POLL_FAULTS, SUBMIT_FAULTS, draw, smaller
 from tests.simulation.runner import Report, play_all
 from tests.simulation.schedule import make_office, play
 from tests.simulation.stage import prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from payouts.store import embedded
-    from tests.simulation.loading import Office
 
 CHUNK, CHUNKS = 12, 40
 FIRST = 1
@@ -103,3 +104,39 @@ def test_a_plan_becomes_smaller_one_thing_at_a_time() -> None:
         assert less != plan
         sizes = [len(str(each)) for each in (less, plan)]
         assert sizes[0] <= sizes[1]
+
+
+class _Forger(Office):
+    """After a load, other amounts are sealed into its batches by somebody who has the vault key."""
+
+    def quick(
+        self, payer: str, provider: str, lines: Sequence[tuple[str, int]], batch_max: int
+    ) -> int:
+        run = super().quick(payer, provider, lines, batch_max)
+        with self.stage.unit() as unit:
+            unit.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            rows = unit.exec_driver_sql(
+                "SELECT p.batch_id, p.key_id, p.data_key, p.body FROM batch_payload p"
+                " JOIN batch b ON b.id = p.batch_id WHERE b.run_id = %s",
+                (run,),
+            ).all()
+            for batch, *sealed in rows:
+                plain = self.vault.open(batch, Sealed(*sealed)).replace(b'"amount":', b'"amount":9')
+                unit.exec_driver_sql(
+                    "UPDATE batch_payload SET (key_id, data_key, body) = (%s, %s, %s)"
+                    " WHERE batch_id = %s",
+                    (*self.vault.seal(batch, plain), batch),
+                )
+        return run
+
+
+def test_what_was_altered_after_its_approval_is_never_sent(office: Office) -> None:
+    """The seal of a batch says what was approved; whoever can seal anew cannot change that."""
+    forger = _Forger(office.stage, office.folder, office.connectors, ids=office.ids)
+    plan = replace(draw(1), level="C1", faults=(), mishaps=(), filed=False, heals_at=1.0)
+
+    verdict = play(forger, plan, "forged")
+
+    assert not any("submit" in line for line in verdict.trace)
+    assert any("is not what was approved" in sentence for sentence in verdict.broken)
+    assert set(verdict.states) == {"approved"}

@@ -390,7 +390,7 @@ BUGS: tuple[Bug, ...] = (
         "what was approved is not compared with what is sent",
         "flows.lane",
         (("if hashlib.sha256(plain).digest() != ", "if hashlib.sha256(plain).digest() < b'' != "),),
-        killer="tests/flows/test_lane.py tests/flows/test_review_lane.py",
+        killer="tests/simulation/test_simulation.py -k altered",
         money=False,
     ),
     Bug(
