@@ -175,7 +175,7 @@ def _draw(seed: int) -> Plan:
         fates=tuple(_fate(rng, slow=slow) for _ in range(count)),
         batch_max=rng.choice((2, 3, 8)),
         filed=filed,
-        horizon_s=rng.choice((5.0, 3600.0)),
+        horizon_s=rng.choice((5.0, 600.0)),
         heals_at=heals_at,
         faults=_faults(rng, level, count),
         mishaps=_mishaps(rng, heals_at, filed=filed),

@@ -192,7 +192,7 @@ class _Schedule:
             if wait is None or not self.healed:
                 until_heal = self.plan.heals_at - self.loop.now + 0.001
                 wait = until_heal if wait is None else min(wait, max(until_heal, 0.001))
-            await asyncio.sleep(max(wait, 1.0))
+            await asyncio.sleep(max(wait, 5.0))
 
     async def _life(self, name: str) -> None:
         """One process, from its start to its end."""

@@ -232,10 +232,7 @@ BUGS: tuple[Bug, ...] = (
                 "return (_S.UNKNOWN, _S.FAILED)",
             ),
         ),
-        focus=(
-            "lost_reply",
-            "bad_request",
-        ),
+        focus=("lost_reply+bad_request",),
     ),
     Bug(
         "not executed after an unclear answer makes it free to be sent",
@@ -247,10 +244,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         off=_GUARDS,
-        focus=(
-            "lost_reply",
-            "throttled",
-        ),
+        focus=("lost_reply+throttled+bad_request",),
     ),
     Bug(
         "a look that finds nothing proves that nothing was paid",
