@@ -100,7 +100,7 @@ def test_an_unclear_item_is_explained_as_nothing_that_anybody_sends_again(
     why = terminal.run("explain", "LOST")
     status = terminal.run("status", "last")
 
-    assert "cannot be asked" in why.out
+    assert "has to decide" in why.out
     assert "sent again" not in why.out.split("Now  ")[1]
     assert status.code == 5
     assert "without a clear answer" in status.out

@@ -27,6 +27,7 @@ ALLOWED = {
     "flows/cancel:CancelOrder": SECONDS,
     "flows/cancel:_Claim": SECONDS,
     "flows/cancel:_leave": SECONDS,
+    "flows/cancel:module": SECONDS,
     "flows/collect:CollectOrder": SECONDS,
     "flows/collect:_attempt": SECONDS,
     "flows/collect:_not_found": SECONDS,

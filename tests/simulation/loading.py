@@ -26,6 +26,8 @@ from payouts.flows.load import LoadOrder, load
 from payouts.intake import coverage
 from payouts.intake.checks import Rules
 from payouts.intake.survey import survey
+from payouts.providers.orkesta import Orkesta
+from payouts.providers.orkestra import Orkestra
 from payouts.store import bulk, runs
 from payouts.vault import Vault
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from payouts.providers.connector import Connector
     from tests.simulation.stage import Stage
 
-__all__ = ["Office", "prefix_of", "wire_of"]
+__all__ = ["Office", "make_office", "prefix_of", "wire_of"]
 
 KEY = b"k" * 32
 _HEAD = "reference,name,country,currency,amount,method,account"
@@ -300,3 +302,16 @@ _BATCH: dict[str, Any] = {
 
 def _keys(accounts: runs.BatchAccounts) -> tuple[int, int, int, int]:
     return accounts.funding, accounts.reserved, accounts.in_transit, accounts.paid
+
+
+def connectors() -> dict[str, Connector]:
+    """The product's connectors, as they are wired."""
+    return {
+        "orkesta": Orkesta("http://x", api_key="k", from_accounts={"TRY": "acc_1"}),
+        "orkestra": Orkestra("http://x", key_id="k", secret="s"),  # noqa: S106  nobody listens
+    }
+
+
+def make_office(stage: Stage, folder: Path) -> Office:
+    """Whoever loads the items of schedules."""
+    return Office(stage, folder, connectors())

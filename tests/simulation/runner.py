@@ -9,8 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.simulation.loading import make_office
 from tests.simulation.plan import draw, smaller
-from tests.simulation.schedule import Verdict, make_office, play
+from tests.simulation.schedule import Verdict, play
 from tests.simulation.stage import prepared
 
 if TYPE_CHECKING:

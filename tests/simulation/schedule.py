@@ -24,43 +24,26 @@ from payouts.flows import retry
 from payouts.flows.cancel import CancelOrder, cancel, work_cancels
 from payouts.flows.lane import LaneLostError, LaneOrder, work_lane
 from payouts.providers.client import Timeouts
-from payouts.providers.orkesta import Orkesta
-from payouts.providers.orkestra import Orkestra
 from payouts.store.engine import passing
 from tests.proof.checker import broken_promises
 from tests.simulation import platform
 from tests.simulation.loading import Office, prefix_of, wire_of
 from tests.simulation.network import PROVEN, Network
+from tests.simulation.statements import NEXT, SENDING
 from tests.simulation.virtual import WORKER, DiedError, Worker, virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from payouts.providers.client import Client
-    from payouts.providers.connector import Connector
     from tests.simulation.plan import Plan
-    from tests.simulation.stage import Stage
     from tests.simulation.virtual import VirtualLoop
 
-__all__ = ["Verdict", "make_office", "play"]
+__all__ = ["Verdict", "play"]
 
 PROVIDERS = {"C0": "orkesta", "C1": "orkestra"}
 _LIVES_MAX = 600
 _DAYS_MAX = 40
-
-
-def connectors() -> dict[str, Connector]:
-    """The product's connectors, as they are wired."""
-    return {
-        "orkesta": Orkesta("http://x", api_key="k", from_accounts={"TRY": "acc_1"}),
-        "orkestra": Orkestra("http://x", key_id="k", secret="s"),  # noqa: S106  nobody listens
-    }
-
-
-def make_office(stage: Stage, folder: Path) -> Office:
-    """Whoever loads the items of schedules."""
-    return Office(stage, folder, connectors())
 
 
 @dataclass
@@ -426,7 +409,7 @@ class _Schedule:
         yield from (f"{wire} was sent after its cancel" for wire in self.never & set(wires))
         with self.office.stage.reading() as connection:
             rows = connection.execute(
-                text(_SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]}
+                text(SENDING), {"funding": self.name, "prefixes": [prefix_of(w) for w in wires]}
             )
             sent = [tuple(row) for row in rows]
         if [row[0] for row in sent] != ["sending"] * len(wires):
@@ -438,7 +421,7 @@ class _Schedule:
         """Seconds until anything of ours is due; none where nothing ever is."""
         with self.office.stage.reading() as connection:
             return connection.execute(
-                text(_NEXT), {"funding": self.name, "runs": self.runs}
+                text(NEXT), {"funding": self.name, "runs": self.runs}
             ).scalar()
 
     def wrong(self, error: Exception) -> None:
@@ -502,30 +485,6 @@ class _Schedule:
 
 _REFUSING = frozenset({"whole_batch_400", "bad_request", "twice_different"})
 """Faults by which a platform says of an item that it is refused."""
-
-_SENDING = """
-SELECT n.state::text, EXISTS (SELECT FROM attempt a WHERE a.batch_id = n.batch_id
-         AND a.closed_at IS NULL AND (a.members IS NULL OR n.id = ANY (a.members)))
-  FROM item_now n JOIN line l ON l.item_id = n.id AND l.outcome = 'accepted'
- WHERE n.funding = :funding AND n.wire_prefix = ANY (:prefixes) ORDER BY n.id
-"""
-
-_NEXT = """
-SELECT extract(epoch FROM min(at) - payouts_now())::float8 FROM (
-  SELECT min(b.send_at) AS at FROM batch b WHERE b.funding = :funding AND NOT EXISTS (
-    SELECT FROM lane l WHERE l.provider = b.provider AND l.funding = b.funding
-       AND l.paused_at IS NOT NULL)
-  UNION ALL SELECT min(check_at) FROM batch WHERE funding = :funding
-  UNION ALL SELECT min(r.due_at) FROM look_request r JOIN batch b ON b.id = r.batch_id
-    WHERE b.funding = :funding
-  UNION ALL SELECT payouts_now() + interval '1 hour' FROM cancel_request c
-    WHERE c.run_id = ANY (:runs) AND c.done_at IS NULL AND EXISTS (
-      SELECT FROM batch_count k JOIN batch b ON b.id = k.batch_id WHERE b.run_id = c.run_id
-         AND k.items > 0 AND k.state IN ('approved', 'sending', 'processing'))
-  UNION ALL SELECT max(a.opened_at) + interval '2 seconds' FROM attempt a
-    JOIN batch b ON b.id = a.batch_id WHERE a.closed_at IS NULL AND b.funding = :funding
-) due
-"""
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payouts.core.sealed import Sealed
-from tests.simulation.loading import Office
+from tests.simulation.loading import Office, make_office
 from tests.simulation.plan import POLL_FAULTS, SUBMIT_FAULTS, draw, smaller
 from tests.simulation.runner import Report, play_all
-from tests.simulation.schedule import make_office, play
+from tests.simulation.schedule import play
 from tests.simulation.stage import prepared
 
 if TYPE_CHECKING:
