@@ -303,7 +303,7 @@ def _asked_for(order: CollectOrder, was: Collection) -> tuple[Exchange, Sequence
         exchange = order.send(connector.poll(was.ref), None)
         readable = connector.answer(exchange) is Answer.READABLE
         payment = _read(order, exchange) if readable else None
-        mine = payment is not None and payment.ref == was.ref and payment.key == was.key
+        mine = payment is not None and payment.ref == was.ref and payment.key in {was.key, None}
         return exchange, [payment] if payment is not None and mine else [], False
     page, pages = 1, 1
     exchange = order.send(connector.listing(page), None)

@@ -178,7 +178,7 @@ def apply(order: InboxOrder) -> list[str]:
         with order.database.unit() as unit:
             group = _Group(order, unit, wires)
             count = group.apply()
-            wait = inbox.due_s(unit) if count == 0 else 0.0
+            wait = inbox.due_s(unit, list(order.hearings)) if count == 0 else 0.0
             order.reached("before_commit")
         order.reached("after_commit")
         alarms += group.alarms
@@ -202,7 +202,7 @@ class _Group:
 
     def apply(self) -> int:
         """Take what is due and mark it; says how many there were."""
-        stored = inbox.claim(self.unit, limit=self.order.group)
+        stored = inbox.claim(self.unit, list(self.order.hearings), limit=self.order.group)
         heard, marks = self._read(stored)
         marks += self._together(heard)
         inbox.mark(self.unit, marks)
@@ -212,10 +212,8 @@ class _Group:
         heard, marks = [], []
         for one in stored:
             try:
-                hearing = self.order.hearings.get(one.provider)
-                if hearing is None:
-                    raise UnreadableError(f"{one.provider} has no connector here")  # noqa: TRY301  one place that marks
-                event = hearing.event(self.order.vault.open(-one.id, one.sealed))
+                raw = self.order.vault.open(-one.id, one.sealed)
+                event = self.order.hearings[one.provider].event(raw)
             except Exception as error:  # noqa: BLE001  one that cannot be read never blocks the next
                 marks.append(self._poisoned(one.id, one.provider, error))
             else:

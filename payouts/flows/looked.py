@@ -287,8 +287,11 @@ class LookRecorder:
                 f"{subject} is {one.present.state} and {self.provider} says"
                 f" {one.status or one.verdict}"
             )
-            if State.SETTLED in one.moves:
-                item = one.look.item.item_id
+            item = one.look.item.item_id
+            if one.present.state is State.PENDING and told.pauses:
+                # Not sent by us, and there: whoever approves its run must not send it.
+                lanes.hold_items(unit, [item], actor=self.actor, detail=sentence)
+            if State.SETTLED in one.moves or told.again:
                 again = lanes.hold_replacements(unit, item, actor=self.actor, detail=sentence)
                 sentence += "".join(f"; {public_id('itm', new)} pays it again" for new in again)
             self.alarms.tell(unit, told.code, sentence, severity=told.severity, subject=subject)

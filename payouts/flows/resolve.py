@@ -163,7 +163,19 @@ def _undecidable(one: Member, decision: Decision) -> str | None:
         return f"it is sent again under its key at {one.due_at:%Y-%m-%d %H:%M:%S} UTC"
     if one.state == State.UNKNOWN and (one.known or one.asked):
         return "the platform is being asked about it"
-    if decision == "approved" and one.cancelling:
+    return _never_again(one) if decision == "approved" else None
+
+
+def _never_again(one: Member) -> str | None:
+    """Why an item may not be sent once more; none where it may."""
+    if one.asked:
+        return "the platform is being asked about it, and may have paid it"
+    if one.known:
+        return (
+            "the platform has a payment of it, so it is never sent again; decide `failed` where that"
+            " one was not executed, and `payouts reissue` it"
+        )
+    if one.cancelling:
         return "somebody asked that it be cancelled, so it is never sent again"
     return None
 

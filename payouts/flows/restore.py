@@ -311,7 +311,7 @@ def confirm(database: Database, provider: str, *, reason: str, actor: str) -> Co
             )
         if generation.open_restorations(unit, provider):
             return Confirmed(first, over=False)
-        accounts = control.resume(unit, provider, EVERY)
+        accounts = control.resume(unit, provider, EVERY, reason=REASON)
         going = [(provider, account) for account in accounts if account != EVERY]
         jobs.enqueue_lanes(unit, going)
         return Confirmed(first, over=True, lanes=tuple(going))

@@ -46,7 +46,8 @@ _VERDICTS = {
     "FAILED": Verdict.REJECTED,
     "CANCELLED": Verdict.CANCELLED,
 }
-_MOST = Decimal(10) ** 18
+_MOST = 10**18
+_DIGITS_MAX = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,9 +377,15 @@ def _minor(said: dict[str, Any], name: str, exponent: int, *, absent: int | None
     if name not in said and absent is not None:
         return absent
     amount = amount_of(said.get(name))
-    if amount is None or not amount.is_finite() or abs(amount) > _MOST:
+    parts = None if amount is None or not amount.is_finite() else amount.as_tuple()
+    if parts is None or parts.sign or not isinstance(parts.exponent, int):
         raise UnreadableError(f"{name} is no amount")
-    minor = amount.scaleb(exponent)
-    if minor < 0 or minor != minor.to_integral_value():
-        raise UnreadableError(f"{name} has more decimals than its currency")
-    return int(minor)
+    if len(parts.digits) > _DIGITS_MAX or not -_DIGITS_MAX <= parts.exponent <= _DIGITS_MAX:
+        raise UnreadableError(f"{name} is no amount of money")
+    # Digits and not arithmetic: a context would round what has more of them.
+    shift = parts.exponent + exponent
+    digits = "".join(map(str, parts.digits)) + "0" * max(shift, 0)
+    kept = len(digits) + min(shift, 0)
+    if int(digits[max(kept, 0) :] or 0) or int(digits[: max(kept, 0)] or 0) >= _MOST:
+        raise UnreadableError(f"{name} has more digits than its currency")
+    return int(digits[: max(kept, 0)] or 0)

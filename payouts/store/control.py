@@ -155,7 +155,8 @@ def pause(
 ) -> list[str]:
     """Pause a lane, or with `EVERY` all of a provider; returns the accounts that are paused.
 
-    A lane that was paused already says the newer reason from now on.
+    A lane that was paused already says the newer reason from now on; a reason of the program's own
+    never takes the place of another, so that a person's word stays.
 
     Args:
         actor: the person; none for a reason of the program's own.
@@ -169,21 +170,29 @@ def pause(
                 " ON CONFLICT (provider, funding) DO UPDATE SET reason = excluded.reason,"
                 " paused_by = excluded.paused_by,"
                 " paused_at = coalesce(lane.paused_at, excluded.paused_at)"
+                " WHERE lane.paused_at IS NULL OR excluded.paused_by IS NOT NULL"
             ),
             {"provider": provider, "funding": one, "reason": reason, "actor": actor},
         )
     return sorted(chosen)
 
 
-def resume(unit: Connection, provider: str, funding: str) -> list[str]:
-    """Resume a lane, or with `EVERY` all of a provider; returns the accounts that were paused."""
+def resume(
+    unit: Connection, provider: str, funding: str, *, reason: str | None = None
+) -> list[str]:
+    """Resume a lane, or with `EVERY` all of a provider; returns the accounts that were paused.
+
+    Args:
+        reason: only lanes that are paused for it; none for all.
+    """
     rows = unit.execute(
         text(
             "UPDATE lane SET paused_at = NULL, reason = NULL, paused_by = NULL"
             " WHERE provider = :provider AND paused_at IS NOT NULL"
-            " AND (funding = :funding OR :funding = :every) RETURNING funding"
+            " AND (funding = :funding OR :funding = :every)"
+            " AND (CAST(:reason AS text) IS NULL OR reason = :reason) RETURNING funding"
         ),
-        {"provider": provider, "funding": funding, "every": EVERY},
+        {"provider": provider, "funding": funding, "every": EVERY, "reason": reason},
     )
     return sorted(rows.scalars())
 

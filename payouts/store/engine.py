@@ -42,6 +42,7 @@ class Database:
         self.engine = create_engine(
             url,
             poolclass=QueuePool,
+            hide_parameters=True,  # no value of a statement stands in an error or a traceback (P24)
             pool_pre_ping=True,  # what a restarted server has closed is not handed out
             pool_size=4,
             max_overflow=28,  # each lane that is worked keeps one, beside what a command reads

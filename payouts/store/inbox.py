@@ -123,14 +123,19 @@ def put(
     return bytes(there)
 
 
-def claim(unit: Connection, *, limit: int) -> list[Stored]:
-    """Lock up to `limit` webhooks that are due, the longest due first; others take other rows."""
+def claim(unit: Connection, providers: Sequence[str], *, limit: int) -> list[Stored]:
+    """Lock up to `limit` webhooks that are due, the longest due first; others take other rows.
+
+    Args:
+        providers: those that this process can read; the rest waits for a process that can.
+    """
     rows = unit.execute(
         text(
             "SELECT id, provider, sha256, bytes, tries, key_id, data_key, body FROM webhook_inbox"
-            " WHERE due_at <= payouts_now() ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"
+            " WHERE due_at <= payouts_now() AND provider = ANY(:providers)"
+            " ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"
         ),
-        {"limit": limit},
+        {"limit": limit, "providers": list(providers)},
     )
     found = [
         Stored(key, provider, bytes(sha256), size, tries, Sealed(key_id, data_key, body))
@@ -139,13 +144,14 @@ def claim(unit: Connection, *, limit: int) -> list[Stored]:
     return sorted(found, key=lambda one: one.id)
 
 
-def due_s(connection: Connection) -> float | None:
-    """Seconds until the next webhook is due (may be negative); none where none ever is."""
+def due_s(connection: Connection, providers: Sequence[str]) -> float | None:
+    """Seconds until the next webhook of some providers is due (may be negative), or none ever."""
     value = connection.execute(
         text(
             "SELECT extract(epoch FROM min(due_at) - payouts_now())::float8 FROM webhook_inbox"
-            " WHERE due_at IS NOT NULL"
-        )
+            " WHERE due_at IS NOT NULL AND provider = ANY(:providers)"
+        ),
+        {"providers": list(providers)},
     ).scalar()
     return None if value is None else float(value)
 

@@ -58,6 +58,7 @@ __all__ = [
     "due_items",
     "end_frozen",
     "expired_attempts",
+    "hold_items",
     "hold_replacements",
     "insert_batch_events",
     "insert_evidence",
@@ -308,29 +309,43 @@ def mostly_failed(
 
 
 def hold_replacements(unit: Connection, item_id: int, *, actor: str, detail: str) -> list[int]:
-    """Hold the item that pays this one again, where it is not sent yet; returns all that do.
+    """Hold what pays this item again, also what pays that one again; returns all that do.
+
+    What is out already is held too: where it proves not executed, it is not sent once more.
 
     Args:
         detail: why, for the hold.
     """
     again = list(
         unit.execute(
-            text("SELECT item_id FROM line WHERE replaces = :item AND outcome = 'accepted'"),
+            text(
+                "WITH RECURSIVE later AS (SELECT item_id FROM line WHERE replaces = :item"
+                " AND outcome = 'accepted' UNION SELECT l.item_id FROM line l JOIN later"
+                " ON l.replaces = later.item_id WHERE l.outcome = 'accepted')"
+                " SELECT item_id FROM later ORDER BY item_id"
+            ),
             {"item": item_id},
         ).scalars()
     )
-    if again:
-        unit.execute(
-            text(
-                "INSERT INTO hold (run_id, item_id, reason, detail, opened_by)"
-                " SELECT n.run_id, n.id, 'paid_before', :detail, :actor FROM item_now n"
-                " WHERE n.id = ANY(:items) AND n.state IN ('pending', 'approved')"
-                " AND NOT EXISTS (SELECT FROM hold h WHERE h.item_id = n.id"
-                " AND h.reason = 'paid_before' AND h.released_at IS NULL)"
-            ),
-            {"items": again, "detail": detail, "actor": actor},
-        )
+    hold_items(unit, again, actor=actor, detail=detail)
     return again
+
+
+def hold_items(unit: Connection, item_ids: Sequence[int], *, actor: str, detail: str) -> None:
+    """Hold items that a platform may have paid before; those that are final are left alone."""
+    if not item_ids:
+        return
+    unit.execute(
+        text(
+            "INSERT INTO hold (run_id, item_id, reason, detail, opened_by)"
+            " SELECT n.run_id, n.id, 'paid_before', :detail, :actor FROM item_now n"
+            " WHERE n.id = ANY(:items)"
+            " AND n.state IN ('pending', 'approved', 'sending', 'unknown', 'processing', 'review')"
+            " AND NOT EXISTS (SELECT FROM hold h WHERE h.item_id = n.id"
+            " AND h.reason = 'paid_before' AND h.released_at IS NULL)"
+        ),
+        {"items": list(item_ids), "detail": detail, "actor": actor},
+    )
 
 
 def items_of_refs(connection: Connection, provider: str, refs: Sequence[str]) -> set[int]:

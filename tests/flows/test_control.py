@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payouts.flows import control
 from payouts.flows.retry import retry_run
+from payouts.store import control as store
 from payouts.store.control import actions
 from payouts.worker import work
 from tests.flows.conftest import sepa, turkish
@@ -205,3 +206,20 @@ def test_a_hold_and_a_claim_at_once_leave_no_lane_broken(make_world: Callable[..
     assert all(states in ({"approved": 2}, {"settled": 2}) for states in between), between
     assert [world.work(made.run_id) for made in runs] == [{"settled": 2}] * len(runs)
     world.check()
+
+
+def test_a_reason_of_the_programs_own_never_takes_the_place_of_a_persons(
+    make_world: Callable[..., World],
+) -> None:
+    """What is confirmed after a restored backup must not lift what ana has stopped."""
+    world = make_world()
+    with world.parts.database.unit() as unit:
+        store.pause(unit, "orkesta", "main", reason="fraud suspected", actor="person:ana")
+        store.pause(unit, "orkesta", store.EVERY, reason="restored_found", actor=None)
+        store.pause(unit, "orkesta", "main", reason="restored_found", actor=None)
+        resumed = store.resume(unit, "orkesta", store.EVERY, reason="restored_found")
+
+    assert resumed == [store.EVERY]
+    assert world.sql("SELECT funding, reason, paused_by FROM lane WHERE paused_at IS NOT NULL") == [
+        ("main", "fraud suspected", "person:ana")
+    ]

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from payouts.core.errors import UsageError
 from payouts.flows.cancel import cancel
 from payouts.flows.resolve import DECISIONS, resolve, withdraw
+from payouts.store import lanes
 from payouts.worker import work
 from tests.flows.conftest import turkish
 
@@ -390,3 +391,49 @@ def test_what_people_saw_paid_is_settled_and_not_sent(make_world: Callable[..., 
     assert world.work(run) == {"settled": 1}
     assert [len(made) for made in world.effects().values()] == [1]
     world.check()
+
+
+def test_what_the_platform_is_asked_about_or_has_is_never_approved_again(
+    desk: Desk, unclear: LoadResult
+) -> None:
+    """The second yes must not outrun the look at a payment that a webhook has just named."""
+    asked, known, _ = items(desk, unclear.run_id)
+    for item in (asked, known):
+        say(desk.database, "approved", "ada", item=item)
+    with desk.database.unit() as unit:
+        lanes.ask_looks(unit, [asked], reason="webhook")
+        lanes.map_refs(unit, "orkestra", [known], ["77001"])
+
+    for item in (asked, known):
+        with pytest.raises(UsageError, match="cannot be decided"):
+            say(desk.database, "approved", "bob", item=item)
+
+    assert states(desk, unclear.run_id) == {"review": 3}
+    assert say(desk.database, "failed", "ada", item=items(desk, unclear.run_id)[2]).first
+
+
+def test_all_that_pays_an_item_again_is_held_whatever_is_out(
+    desk: Desk, unclear: LoadResult
+) -> None:
+    """A re-issue of a re-issue too: each of them would be one payment more."""
+    first, second, third = items(desk, unclear.run_id)
+    with desk.database.unit() as unit:
+        for old, new in ((first, second), (second, third)):
+            unit.execute(
+                text(
+                    "INSERT INTO line (id, run_id, number, outcome, payer_id, intent, reference,"
+                    " item_id, amount_minor, currency, content, replaces)"
+                    " SELECT nextval('line_seq'), run_id, 900 + :old, 'accepted', payer_id, 2,"
+                    " reference || :old, :new, amount_minor, currency, content, :old FROM line"
+                    " WHERE item_id = :new LIMIT 1"
+                ),
+                {"old": old, "new": new},
+            )
+        again = lanes.hold_replacements(unit, first, actor="worker", detail="paid after all")
+        held = unit.execute(
+            text("SELECT item_id FROM hold WHERE reason = 'paid_before' ORDER BY 1")
+        ).scalars()
+
+        assert again == [second, third]
+        assert list(held) == [second, third]
+        unit.rollback()

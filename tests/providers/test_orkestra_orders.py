@@ -205,11 +205,24 @@ def test_an_odd_answer_is_unreadable_and_never_guessed(
         desk.platform.read_refund(Exchange(200, body), 2)
 
 
-def test_more_decimals_than_the_currency_has_are_unreadable(desk: Desk) -> None:
-    body = json.dumps(_refund()).replace("12", "12.005").encode()
+@pytest.mark.parametrize(
+    "amount",
+    ["12.005", "12.50000000000000000000000000000001", "1e9999999", "1e-9999999", "9" * 60],
+)
+def test_more_digits_than_the_currency_has_are_unreadable(desk: Desk, amount: str) -> None:
+    body = json.dumps(_refund()).replace(" 12,", f" {amount},").encode()
 
     with pytest.raises(UnreadableError):
         desk.platform.read_refund(Exchange(200, body), 2)
+
+
+@pytest.mark.parametrize(
+    ("amount", "minor"), [("12.5", 12_50), ("12.500", 12_50), ("1E+1", 10_00), ("0.05", 5)]
+)
+def test_an_amount_counts_by_its_digits(desk: Desk, amount: str, minor: int) -> None:
+    body = json.dumps(_refund()).replace(" 12,", f" {amount},").encode()
+
+    assert desk.platform.read_refund(Exchange(200, body), 2).amount_minor == minor
 
 
 def test_ids_beyond_a_float_and_unknown_words_are_kept_as_they_are(desk: Desk) -> None:
