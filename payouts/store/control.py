@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import text
 
+from payouts.store import lanes
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -155,25 +157,14 @@ def pause(
 ) -> list[str]:
     """Pause a lane, or with `EVERY` all of a provider; returns the accounts that are paused.
 
-    A lane that was paused already says the newer reason from now on; a reason of the program's own
-    never takes the place of another, so that a person's word stays.
+    Which reason a lane that was paused already says from now on is `lanes.pause`'s.
 
     Args:
         actor: the person; none for a reason of the program's own.
     """
     chosen = {funding} if funding != EVERY else {EVERY, *lanes_of(unit, provider)}
     for one in sorted(chosen):
-        unit.execute(
-            text(
-                "INSERT INTO lane (provider, funding, paused_at, reason, paused_by)"
-                " VALUES (:provider, :funding, payouts_now(), :reason, :actor)"
-                " ON CONFLICT (provider, funding) DO UPDATE SET reason = excluded.reason,"
-                " paused_by = excluded.paused_by,"
-                " paused_at = coalesce(lane.paused_at, excluded.paused_at)"
-                " WHERE lane.paused_at IS NULL OR excluded.paused_by IS NOT NULL"
-            ),
-            {"provider": provider, "funding": one, "reason": reason, "actor": actor},
-        )
+        lanes.pause(unit, provider, one, reason, actor=actor)
     return sorted(chosen)
 
 

@@ -360,16 +360,27 @@ def items_of_refs(connection: Connection, provider: str, refs: Sequence[str]) ->
     return {int(row[0]) for row in rows}
 
 
-def pause(connection: Connection, provider: str, funding: str, reason: str) -> None:
-    """Pause a lane: nothing more is sent until it is resumed; nobody is failed."""
+def pause(
+    connection: Connection, provider: str, funding: str, reason: str, *, actor: str | None = None
+) -> None:
+    """Pause a lane: nothing more is sent until it is resumed; nobody is failed.
+
+    A person's newer reason takes the place of what is there; one of the program's own never does,
+    so that a person's word, and what waits for people, stays until it is resumed.
+
+    Args:
+        actor: the person; none for a reason of the program's own.
+    """
     connection.execute(
         text(
-            "INSERT INTO lane (provider, funding, paused_at, reason)"
-            " VALUES (:provider, :funding, payouts_now(), :reason) ON CONFLICT (provider, funding)"
-            " DO UPDATE SET paused_at = coalesce(lane.paused_at, excluded.paused_at),"
-            " reason = excluded.reason"
+            "INSERT INTO lane (provider, funding, paused_at, reason, paused_by)"
+            " VALUES (:provider, :funding, payouts_now(), :reason, :actor)"
+            " ON CONFLICT (provider, funding) DO UPDATE SET reason = excluded.reason,"
+            " paused_by = excluded.paused_by,"
+            " paused_at = coalesce(lane.paused_at, excluded.paused_at)"
+            " WHERE lane.paused_at IS NULL OR excluded.paused_by IS NOT NULL"
         ),
-        {"provider": provider, "funding": funding, "reason": reason},
+        {"provider": provider, "funding": funding, "reason": reason, "actor": actor},
     )
 
 
