@@ -29,10 +29,11 @@ from payouts.core.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import ModuleType
 
     from payouts.settings import Project
 
-__all__ = ["DEFAULT", "choose", "find_pipelines", "matches", "shipped_folder"]
+__all__ = ["DEFAULT", "choose", "executed", "find_pipelines", "matches", "shipped_folder"]
 
 DEFAULT: Final = "disbursement"
 """The pipeline of a file that no pattern matches."""
@@ -128,6 +129,19 @@ def _folders(pattern: Path) -> Iterable[Path]:
     return Path(*parts[:plain]).glob(str(Path(*parts[plain:])))
 
 
+def executed(path: Path, name: str) -> ModuleType:
+    """A Python file of the project's own, executed as a module of this name.
+
+    It raises whatever the file does. It is compiled here, so that no __pycache__ appears in a
+    folder that belongs to the user.
+    """
+    loader = SourceFileLoader(name, str(path))
+    module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102  the project's own Python
+    return module
+
+
 def _modules(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
@@ -138,12 +152,8 @@ def _declared(paths: Iterable[Path], said: str) -> dict[str, Pipeline]:
 
 def _loaded(path: Path, said: str) -> Pipeline:
     """The pipeline that a Python file declares; the file is executed."""
-    loader = SourceFileLoader(f"payouts_pipeline_{path.stem}", str(path))
-    module = module_from_spec(ModuleSpec(loader.name, loader, origin=str(path)))
     try:
-        # Compiled here, so that no __pycache__ appears in a folder that belongs to the user.
-        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102  a pipeline is the project's own Python
+        module = executed(path, f"payouts_pipeline_{path.stem}")
     except PayoutsError as error:
         raise _wrong(f"{said}: {error.message}", error.hint) from None
     except (Exception, SystemExit) as error:

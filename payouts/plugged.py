@@ -14,15 +14,14 @@ Rows of `coverage` then name the connector as their provider.
 
 from __future__ import annotations
 
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import module_from_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payouts.core.errors import PayoutsError, SettingsError
+from payouts.discover import executed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from payouts.providers.connector import Connector
     from payouts.settings import ConnectorSettings, Project
@@ -71,7 +70,14 @@ def twins(project: Project) -> list[Path]:
 def _connected(
     root: Path, name: str, one: ConnectorSettings, base: str, options: Mapping[str, str]
 ) -> Connector:
-    connect = getattr(_module(root / one.connector, name), "connect", None)
+    try:
+        module = executed(root / one.connector, f"payouts_connector_{name}")
+    except PayoutsError:
+        raise
+    except (Exception, SystemExit) as error:
+        what = f"{Path(one.connector).name} cannot be loaded: {type(error).__name__}: {error}"
+        raise _wrong(what, "Repair the file.") from error
+    connect = getattr(module, "connect", None)
     if not callable(connect):
         raise _wrong(f"{one.connector} has no connect(base_url, **options)", "Write that function.")
     try:
@@ -86,22 +92,6 @@ def _connected(
             f"Name it as its table: {name}.",
         )
     return made
-
-
-def _module(path: Path, name: str) -> Any:  # noqa: ANN401  whatever the file declares
-    loader = SourceFileLoader(f"payouts_connector_{name}", str(path))
-    module = module_from_spec(ModuleSpec(loader.name, loader, origin=str(path)))
-    try:
-        # Compiled here, so that no __pycache__ appears in a folder that belongs to the user.
-        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102  a connector is the project's own Python
-    except PayoutsError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _wrong(
-            f"{path.name} cannot be loaded: {type(error).__name__}: {error}", "Repair the file."
-        ) from error
-    return module
 
 
 def _wrong(what: str, hint: str) -> SettingsError:

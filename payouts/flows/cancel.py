@@ -250,7 +250,7 @@ def _record(order: CancelOrder, provider: str, answers: Sequence[tuple[_Claim, E
             (claim.attempt, _outcome(connector.answer(answer), answer), answer.status or None)
             for claim, answer in answers
         ]
-        closed = cancels.close_attempts(unit, ends)
+        closed = lanes.close_attempts(unit, ends, table="cancel_attempt")
         lanes.insert_evidence(
             unit,
             [_proof(provider, claim, answer) for claim, answer in answers if answer.status],

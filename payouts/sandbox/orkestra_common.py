@@ -16,8 +16,20 @@ if TYPE_CHECKING:
     from payouts.sandbox.books import Books, Entry
     from payouts.sandbox.http import Request
     from payouts.sandbox.platforms import Wish
+    from payouts.sandbox.webhooks import Due
 
-__all__ = ["canonical", "entry_of", "grow", "instant", "key_of", "lasts", "refuse", "since"]
+__all__ = [
+    "canonical",
+    "end_of",
+    "entry_of",
+    "grow",
+    "instant",
+    "key_of",
+    "lasts",
+    "refuse",
+    "remembered",
+    "since",
+]
 
 _ENDS = {"failed": "FAILED", "cancelled": "CANCELLED"}
 _STATUSES = {"insufficient_funds": 402, "try_later": 429}
@@ -80,6 +92,22 @@ def since(effect: Entry, entry: Entry, now: float, books: Books) -> tuple[str, f
     if life.phase(fate, seed, age=now - begun, speed=speed) is not Phase.DONE:
         return "PENDING", entry["at"]
     return _ENDS.get(fate, "PAID"), begun + life.done_after(fate, seed, speed=speed)
+
+
+def remembered(books: Books, number: int | None, now: float, life_s: float | None) -> Entry | None:
+    """Give the line of a key's first use, while the key is remembered."""
+    entry = None if number is None else books.line(number)
+    if entry is None or (life_s is not None and now - entry["at"] > life_s):
+        return None
+    return entry
+
+
+def end_of(noun: str, entry: Entry, begun: float, index: int) -> Due:
+    """Give what is told at the end of an effect that nothing holds any more."""
+    [effect] = entry["effects"]
+    fate = "paid" if effect["fate"] == "held" else effect["fate"]
+    word = "failed" if fate == "failed" else "paid"
+    return begun + lasts(effect, entry, fate), index, f"{noun}.{word}"
 
 
 def key_of(document: Document) -> str:

@@ -15,12 +15,13 @@ from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import payout_id
 from payouts.sandbox.orkestra_common import (
     canonical,
+    end_of,
     entry_of,
     grow,
     instant,
     key_of,
-    lasts,
     refuse,
+    remembered,
     since,
 )
 from payouts.sandbox.orkestra_rules import Document, RefusedError, major, minor, read
@@ -102,11 +103,7 @@ class Payouts:
     def _first(self, reference: str | None, now: float) -> Entry | None:
         """Give the line of the payout that this referenceId made, while it is remembered."""
         number = None if reference is None else self._books.by_reference.get(reference)
-        entry = None if number is None else self._books.line(number)
-        life_s = self._world.settings.key_life_s
-        if entry is None or (life_s is not None and now - entry["at"] > life_s):
-            return None
-        return entry
+        return remembered(self._books, number, now, self._world.settings.key_life_s)
 
     # reading
 
@@ -154,10 +151,7 @@ class Payouts:
 
     def agenda(self, entry: Entry, begun: float, index: int) -> Iterator[Due]:
         """Tell of the end of a payout that nothing holds any more."""
-        [effect] = entry["effects"]
-        fate = "paid" if effect["fate"] == "held" else effect["fate"]
-        word = "failed" if fate == "failed" else "paid"
-        yield begun + lasts(effect, entry, fate), index, f"payout.{word}"
+        yield end_of("payout", entry, begun, index)
 
     def news(self, entry: Entry, kind: str, at: float) -> News:
         """Give the notification of a moment (A-ORK-4)."""

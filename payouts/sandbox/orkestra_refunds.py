@@ -17,12 +17,13 @@ from payouts.sandbox.http import Reply
 from payouts.sandbox.ids import payout_id
 from payouts.sandbox.orkestra_common import (
     canonical,
+    end_of,
     entry_of,
     grow,
     instant,
     key_of,
-    lasts,
     refuse,
+    remembered,
     since,
 )
 from payouts.sandbox.orkestra_order_rules import REVERSIBLE, read_destination, read_refund
@@ -94,11 +95,7 @@ class Refunds:
 
     def _first(self, reference: str | None, now: float) -> Entry | None:
         number = None if reference is None else self._books.refund_keys.get(reference)
-        entry = None if number is None else self._books.line(number)
-        life_s = self._world.settings.key_life_s
-        if entry is None or (life_s is not None and now - entry["at"] > life_s):
-            return None
-        return entry
+        return remembered(self._books, number, now, self._world.settings.key_life_s)
 
     def _transaction(self, name: int, now: float) -> tuple[Entry, Entry]:
         found = self._books.find(str(name))
@@ -175,10 +172,7 @@ class Refunds:
 
     def agenda(self, entry: Entry, begun: float, index: int) -> Iterator[Due]:
         """Tell of the end of a refund that nothing holds any more."""
-        [effect] = entry["effects"]
-        fate = "paid" if effect["fate"] == "held" else effect["fate"]
-        word = "failed" if fate == "failed" else "paid"
-        yield begun + lasts(effect, entry, fate), index, f"refund.{word}"
+        yield end_of("refund", entry, begun, index)
 
     def news(self, entry: Entry, kind: str, at: float) -> News:
         """Give the notification of a moment."""

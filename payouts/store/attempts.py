@@ -7,7 +7,7 @@ outcome is written under that fence only (P20).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
@@ -171,15 +171,20 @@ def live_attempts(connection: Connection, attempts: Sequence[tuple[int, int]]) -
     return {int(row[0]) for row in rows}
 
 
-def close_attempts(connection: Connection, closed: Sequence[tuple[int, str, int | None]]) -> None:
-    """Close attempts: (attempt, outcome, HTTP status)."""
+def close_attempts(
+    connection: Connection,
+    closed: Sequence[tuple[int, str, int | None]],
+    *,
+    table: Literal["attempt", "cancel_attempt"] = "attempt",
+) -> set[int]:
+    """Close attempts: (attempt, outcome, HTTP status); returns those that were open."""
     if not closed:
-        return
-    connection.execute(
+        return set()
+    rows = connection.execute(
         text(
-            "UPDATE attempt a SET closed_at = payouts_now(), outcome = c.outcome,"
+            f"UPDATE {table} a SET closed_at = payouts_now(), outcome = c.outcome,"  # noqa: S608  one of two words
             " http_status = c.status FROM unnest(:ids, :outcomes, :statuses)"
-            " AS c (id, outcome, status) WHERE a.id = c.id AND a.closed_at IS NULL"
+            " AS c (id, outcome, status) WHERE a.id = c.id AND a.closed_at IS NULL RETURNING a.id"
         ).bindparams(
             bindparam("ids", type_=ARRAY(BIGINT)),
             bindparam("outcomes", type_=ARRAY(TEXT)),
@@ -191,6 +196,7 @@ def close_attempts(connection: Connection, closed: Sequence[tuple[int, str, int 
             "statuses": [row[2] for row in closed],
         },
     )
+    return set(rows.scalars())
 
 
 def count_outcomes(connection: Connection, batch_id: int, outcome: str) -> int:

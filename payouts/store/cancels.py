@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT, TEXT
+from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, SMALLINT
 
 from payouts.core.items import FINAL
 from payouts.store import bulk
@@ -31,7 +31,6 @@ __all__ = [
     "batches_of",
     "cancel_unsent",
     "claim_alone",
-    "close_attempts",
     "close_lost",
     "covered",
     "finish",
@@ -370,27 +369,6 @@ def open_attempts(
     )
     made = {int(item): (int(key), int(fence)) for item, key, fence in rows}
     return [made[one.item_id] for one in asked]
-
-
-def close_attempts(unit: Connection, closed: Sequence[tuple[int, str, int | None]]) -> set[int]:
-    """Close attempts: (attempt, outcome, HTTP status); returns those that were open."""
-    rows = unit.execute(
-        text(
-            "UPDATE cancel_attempt a SET closed_at = payouts_now(), outcome = g.outcome,"
-            " http_status = g.status FROM unnest(:ids, :outcomes, :statuses)"
-            " AS g (id, outcome, status) WHERE a.id = g.id AND a.closed_at IS NULL RETURNING a.id"
-        ).bindparams(
-            bindparam("ids", type_=ARRAY(BIGINT)),
-            bindparam("outcomes", type_=ARRAY(TEXT)),
-            bindparam("statuses", type_=ARRAY(SMALLINT)),
-        ),
-        {
-            "ids": [row[0] for row in closed],
-            "outcomes": [row[1] for row in closed],
-            "statuses": [row[2] for row in closed],
-        },
-    )
-    return set(rows.scalars())
 
 
 def close_lost(unit: Connection, *, after_s: float) -> list[int]:
